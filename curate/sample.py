@@ -2,9 +2,9 @@
 
 A row of an emitted dataset, shortened:
 
-    {"id": "0a1b…-5f3c9d21", "prompt_id": "0a1b…", "k": 2, "problem": "What is 3 + 4?", "answer": "7",
-     "prompt": [{"role": "user", "content": "What is 3 + 4?"}],
-     "completion": [{"role": "assistant", "content": "<think>\\n3 + 4 = 7.\\n</think>\\n<answer>7</answer>"}],
+    {"id": "0a1b…-5f3c9d21", "prompt_id": "0a1b…", "k": 2, "problem": "What is 3 + 4?",
+     "answer": "7", "prompt": [{"role": "user", "content": "What is 3 + 4?"}],
+     "completion": [{"role": "assistant", "content": "<think>3 + 4 = 7.</think>It is 7."}],
      "finish_reason": "stop", "completion_tokens": 21, "seed": 912374,
      "verdicts": [{"name": "MathAnswer", "score": 1.0, "reason": "7 equals 7"}], …}
 
@@ -70,10 +70,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Sample:
-    """One completion of one prompt with everything known about it; a prompt alone has `k` = -1 and no completion.
+    """One completion of one prompt with everything known about it; a prompt alone has `k` = -1 and
+    no completion.
 
-    >>> s = Sample(prompt_id="p", problem="What is 3 + 4?", answer="7").with_completion("<think>7</think>It is 7.")
-    >>> s.reasoning, s.response
+    >>> prompt = Sample(prompt_id="p", problem="What is 3 + 4?", answer="7")
+    >>> sample = prompt.with_completion("<think>7</think>It is 7.")
+    >>> sample.reasoning, sample.response
     ('7', 'It is 7.')
     """
 
@@ -128,7 +130,9 @@ class Sample:
 
     @cached_property
     def final_answer(self) -> str | None:
-        """The answer that the response (or, without tags, the whole text) comes to; None when it gives none."""
+        """The answer that the response (or, without tags, the whole text) comes to; None when it
+        gives none.
+        """
         return text.final_answer(self.response)
 
     @cached_property
@@ -156,7 +160,9 @@ class Sample:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Sample:
-        """A sample from a dataset's row; `completion` and `prompt` may also be plain strings, unknown columns are left out."""
+        """A sample from a dataset's row; `completion` and `prompt` may also be plain strings,
+        unknown columns are left out.
+        """
         values = {name: row[name] for name in COLUMNS if row.get(name) is not None}
         values["prompt"] = as_turns(row.get("prompt"), "user")
         values["completion"] = as_turns(row.get("completion"), "assistant")
@@ -170,7 +176,9 @@ class Sample:
         return cls(**values)
 
     def to_document(self) -> Document:
-        """A datatrove document: `text` is the completion (of a prompt: the problem), the rest is metadata."""
+        """A datatrove document: `text` is the completion (of a prompt: the problem), the rest is
+        metadata.
+        """
         from datatrove.data import Document
 
         row = self.to_row()
@@ -182,7 +190,9 @@ class Sample:
 
     @classmethod
     def from_document(cls, document: Document) -> Sample:
-        """The sample that a document carries; its text counts, so a step that rewrote it is believed."""
+        """The sample that a document carries; its text counts, so a step that rewrote it is
+        believed.
+        """
         row = dict(document.metadata)
         if is_prompt_document(document):
             return cls.from_row({**row, "problem": document.text})
@@ -195,7 +205,7 @@ def is_prompt_document(document: Document) -> bool:
 
 
 def as_turns(value: Any, role: str) -> tuple[Turn, ...]:
-    """A conversation from its column: a list of turns, one string (spoken by `role`), or nothing."""
+    """A conversation from its column: a list of turns, one string (said by `role`), or nothing."""
     if value is None or value == "":
         return ()
     if isinstance(value, str):
@@ -214,7 +224,9 @@ def digest(value: Any) -> str:
 
 
 def prompt_id(source: str, problem: str, check: str | None) -> str:
-    """What names a prompt: 16 hex digits of its source, problem and check, never of a position or task."""
+    """What names a prompt: 16 hex digits of its source, problem and check, never of a position or
+    task.
+    """
     return digest([source, problem, check])[:16]
 
 
@@ -240,7 +252,9 @@ assert set(COLUMNS) == {f.name for f in fields(Sample)}
 
 @cache
 def schema() -> pyarrow.Schema:
-    """The one Arrow schema of samples, everywhere: column order of `COLUMNS`, verdicts as a list of structs."""
+    """The one Arrow schema of samples, everywhere: column order of `COLUMNS`, verdicts as a list of
+    structs.
+    """
     import pyarrow as pa
 
     turns = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))

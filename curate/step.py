@@ -2,17 +2,18 @@
 
     @pipeline
     def cold_start(limit: int | None = 60, out: str = "runs/cold_start") -> list[Step]:
-        return [Prompts("problems.jsonl", limit=limit), Generate(...), DatasetFolder(card="cards/cold_start.md")]
+        return [Prompts("problems.jsonl", limit=limit), Generate(...), DatasetFolder()]
 
-A step takes documents and yields documents (datatrove's contract). It says with `drop` and `fail` what it leaves out, so
-that at the end of a stage in + made = out + dropped + failed holds for every step.
+A step takes documents and yields documents (datatrove's contract). It says with `drop` and `fail`
+what it leaves out, so that at the end of a stage in + made = out + dropped + failed holds for every
+step.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, get_type_hints
 
@@ -37,9 +38,16 @@ class Ledger(Protocol):
         """Adds to `into`, `made`, `out` or `failed` of a step's row."""
 
     def drop(
-        self, label: str, document: Document, reason: str, *, detail: str, failed: bool
+        self, label: str, unit: Unit, document: Document, reason: str, *, detail: str, failed: bool
     ) -> None:
         """Counts a refused document and keeps it with its reason."""
+
+    def note(self, name: str, value: Any) -> None:
+        """Keeps a fact about how the work was done (the engine, say) for the manifest."""
+
+
+def unheard(numbers: Mapping[str, float]) -> None:
+    """Takes progress where nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Context:
     slots: int = 1
     """This worker's number among those that run at the same time."""
     ledger: Ledger | None = None
-    report: Callable[[Mapping[str, float]], None] = field(default=lambda numbers: None)
+    report: Callable[[Mapping[str, float]], None] = unheard
     """Takes cumulative numbers of this task for the live progress."""
 
     def share(self, total: int) -> int:
@@ -76,7 +84,8 @@ class Context:
 class Step(PipelineStep):
     """A datatrove step that accounts for what it leaves out.
 
-    Subclasses take plain, picklable arguments; what those say is the step's identity, except for the names in `where`.
+    Subclasses take plain, picklable arguments; what those say is the step's identity, except for
+    the names in `where`.
     """
 
     type = "curate"
@@ -86,6 +95,10 @@ class Step(PipelineStep):
     """Makes prompts from nothing; the runner deals them to the tasks."""
     is_whole: ClassVar[bool] = False
     """Must see everything: the runner gives it a stage of one task."""
+    is_sink: ClassVar[bool] = False
+    """Writes what it is given to its place; a list may end with it."""
+    is_generator: ClassVar[bool] = False
+    """Makes samples from prompts, those of one prompt one after the other."""
     is_grouped: ClassVar[bool] = False
     """Needs the samples of a prompt one after the other."""
     counts_itself: ClassVar[bool] = False
@@ -108,8 +121,14 @@ class Step(PipelineStep):
         super().__init__()
 
     def prepare(self, context: Context) -> None:
-        """Called once before anything runs, again in every task: finds files, refuses wrong arguments with UsageError."""
+        """Called once before anything runs, again in every task: finds files, refuses wrong
+        arguments with UsageError.
+        """
         self.context = context
+
+    def parallel(self) -> int | None:
+        """How many workers this step can feed at most; None when there is no such limit."""
+        return None
 
     def files(self) -> list[Path]:
         """The local files whose content is part of what the data is; known after `prepare`."""
@@ -121,23 +140,30 @@ class Step(PipelineStep):
             k: plain(v) for k, v in self.arguments.items() if k not in self.where
         }
 
-    def drop(self, document: Document, reason: str, detail: str = "") -> None:
+    def drop(
+        self, document: Document, reason: str, detail: str = "", unit: Unit | None = None
+    ) -> None:
         """Leaves a document out, for a reason that is counted; `detail` is for its reader."""
-        self._leave_out(document, reason, detail, failed=False)
+        self._leave_out(document, reason, detail, unit, failed=False)
 
     def fail(self, document: Document, reason: str, detail: str = "") -> None:
         """Leaves a document out because something went wrong with it."""
-        self._leave_out(document, reason, detail, failed=True)
+        self._leave_out(document, reason, detail, None, failed=True)
 
     def count(self, unit: Unit, **numbers: int) -> None:
         """Adds to this step's own numbers (`into`, `made`, `out`)."""
         if self.context and self.context.ledger:
             self.context.ledger.count(self.label, unit, **numbers)
 
-    def _leave_out(self, document: Document, reason: str, detail: str, *, failed: bool) -> None:
+    def _leave_out(
+        self, document: Document, reason: str, detail: str, unit: Unit | None, *, failed: bool
+    ) -> None:
         self.stat_update(f"{'failed' if failed else 'dropped'}_{reason}")
         if self.context and self.context.ledger:
-            self.context.ledger.drop(self.label, document, reason, detail=detail, failed=failed)
+            unit = unit or unit_of(document)
+            self.context.ledger.drop(
+                self.label, unit, document, reason, detail=detail, failed=failed
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "context"}
@@ -147,7 +173,9 @@ class Step(PipelineStep):
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it, for fingerprints: steps and scorers by what they say, never by address."""
+    """A value as JSON can hold it, for fingerprints: steps and scorers by what they say, never by
+    address.
+    """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Step):
@@ -186,7 +214,8 @@ F = TypeVar("F", bound=Callable[..., list[Any]])
 
 
 def pipeline(function: F) -> F:
-    """Marks a function that returns a list of steps as a pipeline; its parameters are what the command line takes.
+    """Marks a function that returns a list of steps as a pipeline; its parameters are what the
+    command line takes.
 
     Every parameter needs a type and a default, so that `curate run FILE` works as it stands.
     """
@@ -194,7 +223,8 @@ def pipeline(function: F) -> F:
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.default is parameter.empty or name not in hints:
             raise UsageError(
-                f"pipeline {function.__name__}: parameter '{name}' needs a type and a default, as in {name}: int = 8"
+                f"pipeline {function.__name__}: parameter '{name}' needs a type and a default, "
+                f"as in {name}: int = 8"
             )
     function.__curate_pipeline__ = True  # type: ignore[attr-defined]
     return function

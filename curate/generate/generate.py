@@ -1,0 +1,306 @@
+"""`Generate`: asks a model until enough answers of each prompt are good.
+
+Samples k = 0, 1, … of a prompt are asked for one after the other (its prefix stays cached on the
+server), many prompts at a time; they are decided in the order of k. Every finished completion is in
+the sample store before it is judged, so the dataset is a function of prompts, parameters and store,
+not of timing, and no completion is paid for twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from datatrove.data import Document
+
+from curate.engines.client import Client
+from curate.engines.engine import Engine, open_engine
+from curate.engines.request import Completion, Request
+from curate.engines.store import Store
+from curate.errors import RunError, UsageError
+from curate.generate.rollout import Rollout, is_correct, rule_in_force, seed_of
+from curate.sample import Sample, Turn, Verdict
+from curate.select.keep import Keep
+from curate.sources.template import Template, load_template
+from curate.step import Context, Step
+
+MAX_TOKENS = {"local": 512, "endpoint": 16_384}
+"""The embedded model answers in 40 tokens or loops; 16,384 is what Open-R1 generated with
+(generate_reasoning.py).
+"""
+
+UNJUDGED_AFTER = 100
+"""Samples after which the share of unjudged ones is looked at; fewer say little."""
+
+
+class Generate(Step):
+    """Prompts in, accepted samples out: up to `keep` of each prompt, from at most `samples` tries.
+
+    `accept` lists the rules that a good answer satisfies; a rule that cannot judge does not accept.
+    `keep="all"` asks for a fixed number of samples, which gives an unbiased pass rate. Sampling
+    defaults are R1's (temperature 0.6, top-p 0.95; paper v1, section 3). `max_tokens` defaults to
+    512 on the embedded model and 16,384 elsewhere. `early_stop` closes a stream as soon as a rule
+    in `accept` can tell that no ending will save it; the rows are the same without.
+
+    Takes samples as well as prompts: then each is rewritten through `template`, under its own
+    prompt and gold answer. Raises RunError when more than `max_unjudged` of the samples cannot be
+    judged.
+    """
+
+    where = frozenset({"concurrency", "store", "engine", "early_stop"})
+    is_generator = True
+    counts_itself = True
+
+    def __init__(
+        self,
+        engine: str = "local",
+        *,
+        accept: Sequence[Keep],
+        model: str | None = None,
+        template: str | None = None,
+        system: str | None = None,
+        samples: int = 4,
+        keep: int | str = 1,
+        temperature: float = 0.6,
+        top_p: float = 0.95,
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        seed: int = 0,
+        early_stop: bool = True,
+        concurrency: int | None = None,
+        store: str | Path = "runs/store",
+        max_unjudged: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.engine_spec, self.model, self.template_name, self.system = (
+            engine,
+            model,
+            template,
+            system,
+        )
+        self.samples, self.keep = samples, check_keep(keep, samples)
+        self.temperature, self.top_p, self.stop, self.seed = temperature, top_p, tuple(stop), seed
+        self.max_tokens = max_tokens or MAX_TOKENS["local" if engine == "local" else "endpoint"]
+        self.accept, self.early_stop = list(accept), early_stop
+        self.concurrency, self.store_path, self.max_unjudged = (
+            concurrency,
+            Path(store),
+            max_unjudged,
+        )
+        if concurrency is not None and concurrency < 1:
+            raise UsageError(f"concurrency={concurrency}: at least 1 request at a time")
+        self.template: Template | None = None
+        self.judged, self.unjudged = 0, Counter[str]()
+        self.numbers: Counter[str] = Counter()
+
+    def identity(self) -> dict[str, Any]:
+        """Adds what kind of engine answers, and the limit that counts; the URL says nothing of the
+        data.
+        """
+        kind = self.engine_spec if "://" not in self.engine_spec else "endpoint"
+        return super().identity() | {"engine": kind, "max_tokens": self.max_tokens}
+
+    def prepare(self, context: Context) -> None:
+        super().prepare(context)
+        if self.template_name:
+            self._template_file = context.find(self.template_name)
+            self.template = load_template(self._template_file)
+
+    def files(self) -> list[Path]:
+        return [self._template_file] if self.template else []
+
+    def parallel(self) -> int | None:
+        return self.concurrency
+
+    def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Any:
+        context = self.context
+        if context is None:
+            raise UsageError("Generate runs inside a pipeline: curate run FILE")
+        with ExitStack() as stack:
+            store = stack.enter_context(Store(context.project / self.store_path))
+            engine = open_engine(
+                self.engine_spec,
+                model=self.model,
+                out=context.out,
+                store=store,
+                slots=self.concurrency or 0,
+            )
+            total = self.concurrency or engine.default_concurrency
+            window = max(1, context.share(total))
+            client = stack.enter_context(Client(engine, store, window))
+            for rollout in self._rollouts(data, engine, store, client, window):
+                yield from self._emit(rollout)
+                self._report(client)
+            self._check_judged(at_end=True)
+            self._note(engine, client)
+
+    def _rollouts(
+        self, data: Iterable[Document], engine: Engine, store: Store, client: Client, window: int
+    ) -> Iterator[Rollout]:
+        """The prompts as they are decided, with at most `window` requests in flight."""
+        waiting = self._usable(data)
+        while True:
+            while client.in_flight < window and (rollout := next(waiting, None)):
+                if self._advance(rollout, engine, store, client):
+                    yield rollout
+            if not client.in_flight:
+                return
+            (rollout, request), completion = client.next()
+            self._decide(rollout, request, completion)
+            if self._advance(rollout, engine, store, client):
+                yield rollout
+
+    def _usable(self, data: Iterable[Document]) -> Iterator[Rollout]:
+        """The prompts as rollouts, without those whose gold answer no verdict could rest on."""
+        for document in data:
+            self.count("prompts", into=1)
+            prompt = Sample.from_document(document)
+            problems = (rule.scorer.gold_problem(prompt) for rule in self.accept)
+            if problem := next((p for p in problems if p), None):
+                self.drop(document, "gold_unusable", problem, unit="prompts")
+                self.numbers["decided"] += 1
+                continue
+            keep = None if self.keep == "all" else int(self.keep)
+            yield Rollout(prompt, self._messages(prompt), self.samples, keep)
+
+    def _messages(self, prompt: Sample) -> tuple[Turn, ...]:
+        if self.template:
+            return self.template.render(prompt, system=self.system)
+        turns = prompt.prompt or (Turn(role="user", content=prompt.problem),)
+        return (Turn(role="system", content=self.system), *turns) if self.system else turns
+
+    def _advance(self, rollout: Rollout, engine: Engine, store: Store, client: Client) -> bool:
+        """Decides what the store can answer, then asks for the next sample; True when the prompt is
+        decided.
+        """
+        rules = frozenset(rule_in_force(rule) for rule in self.accept)
+        while not rollout.is_decided:
+            request = self._request(rollout, engine)
+            completion = store.get(request, rules)
+            if completion is None:
+                client.ask((rollout, request), request, watch=self._watch(rollout))
+                return False
+            self.numbers["from_store"] += 1
+            self._decide(rollout, request, completion)
+        return True
+
+    def _request(self, rollout: Rollout, engine: Engine) -> Request:
+        return Request(
+            messages=rollout.messages,
+            model=engine.model,
+            revision=engine.revision,
+            kind=engine.kind,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+            seed=seed_of(self.seed, rollout.asked, rollout.tried),
+        )
+
+    def _watch(self, rollout: Rollout) -> Callable[[str], str | None] | None:
+        if not self.early_stop:
+            return None
+        return Watch(rollout.prompt, self.accept)
+
+    def _decide(self, rollout: Rollout, request: Request, completion: Completion) -> None:
+        """Judges sample k by every rule; accepted ones stay with the rollout, others go to the
+        ledger.
+        """
+        sample = rollout.sample(request, completion)
+        rollout.tried += 1
+        self.count("samples", made=1)
+        self.numbers.update(tried=1, sample_tokens=completion.completion_tokens or 0)
+        if completion.finish_reason == "refused":
+            rollout.broken = f"the engine refused it: {completion.error}"
+            rollout.refused["refused"] += 1
+            self.fail(sample.to_document(), "refused", completion.error or "")
+            return
+        if completion.finish_reason == "cut":
+            rule = next(r for r in self.accept if rule_in_force(r) == completion.cut_by)
+            verdicts = {rule.scorer.name: rule.scorer.judge(sample)}
+        else:
+            verdicts = {rule.scorer.name: rule.verdict(sample) for rule in self.accept}
+        self._settle(rollout, sample.with_verdicts(verdicts), verdicts)
+        self._check_judged()
+
+    def _settle(self, rollout: Rollout, sample: Sample, verdicts: dict[str, Verdict]) -> None:
+        """Accepts or refuses a judged sample; the first rule that it breaks is the reason."""
+        self.judged += 1
+        self.unjudged.update(name for name, verdict in verdicts.items() if not verdict.is_judged)
+        rollout.correct += is_correct(self.accept, verdicts)
+        for rule in self.accept:
+            verdict = verdicts.get(rule.scorer.name)
+            if verdict is None or rule.accepts(verdict):
+                continue
+            reason = rule.scorer.name if verdict.is_judged else f"{rule.scorer.name}:unjudged"
+            rollout.refused[reason] += 1
+            self.drop(sample.to_document(), reason, verdict.reason)
+            return
+        rollout.accepted.append(sample)
+        self.numbers["accepted"] += 1
+
+    def _emit(self, rollout: Rollout) -> Iterator[Any]:
+        """The accepted samples of a decided prompt, as documents."""
+        self.numbers["decided"] += 1
+        document = rollout.prompt.to_document()
+        if rollout.accepted:
+            self.count("prompts", out=1)
+        elif rollout.broken:
+            self.drop(document, "refused", rollout.outcome, unit="prompts")
+        else:
+            self.drop(document, "no_sample_accepted", rollout.outcome, unit="prompts")
+        for sample in rollout.finished():
+            self.count("samples", out=1)
+            yield sample.to_document()
+
+    def _check_judged(self, at_end: bool = False) -> None:
+        if self.judged < (20 if at_end else UNJUDGED_AFTER):
+            return
+        for name, n in self.unjudged.items():
+            if n / self.judged > self.max_unjudged:
+                raise RunError(
+                    f"{name} could not judge {n} of {self.judged} samples, more than "
+                    f"max_unjudged={self.max_unjudged:g}; "
+                    "look at the reasons with: curate report RUN, or leave that rule out"
+                )
+
+    def _report(self, client: Client) -> None:
+        if self.context:
+            self.context.report(
+                {**self.numbers, **client.numbers(), "decided": self.numbers["decided"]}
+            )
+
+    def _note(self, engine: Engine, client: Client) -> None:
+        """Says for the manifest who answered and what it took."""
+        ledger = self.context.ledger if self.context else None
+        if ledger:
+            said = {
+                "kind": self.identity()["engine"],
+                "model": engine.model,
+                "revision": engine.revision,
+            }
+            sampling = {k: getattr(self, k) for k in ("temperature", "top_p", "max_tokens", "seed")}
+            ledger.note("engine", {**said, **sampling})
+            ledger.note("numbers", {**self.numbers, **client.numbers()})
+
+
+class Watch:
+    """Asked of a growing answer: the rule that it can no longer satisfy, or None."""
+
+    def __init__(self, prompt: Sample, accept: Sequence[Keep]) -> None:
+        self._prompt, self._accept = prompt, accept
+
+    def __call__(self, text: str) -> str | None:
+        beginning = self._prompt.with_completion(text)
+        return next((rule_in_force(r) for r in self._accept if r.hopeless(beginning)), None)
+
+
+def check_keep(keep: int | str, samples: int) -> int | str:
+    if samples < 1:
+        raise UsageError(f"samples={samples}: at least 1")
+    if keep != "all" and (not isinstance(keep, int) or not 1 <= keep <= samples):
+        raise UsageError(f"keep={keep!r}: a number from 1 to samples={samples}, or 'all'")
+    return keep

@@ -1,0 +1,19 @@
+"""What the system refuses, said with the next step."""
+
+from __future__ import annotations
+
+import errno
+
+
+def say_oserror(error: OSError) -> str:
+    """One line for a disk that is full, a folder that cannot be written, and the like."""
+    place = f" {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"the disk is full: nothing more could be written to{place or ' the run directory'}; "
+            "free some space and run the same command again, it continues"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        what = place.strip() or "the run directory"
+        return f"{what} cannot be written: {error.strerror}; choose another place with out=…"
+    return f"{error.strerror or error}{place}"

@@ -1,0 +1,290 @@
+"""A run: a pipeline's stages in turn, each checked before the next begins, in one directory that a
+rerun continues.
+
+    OUT/manifest.json  OUT/funnel.json  OUT/dataset/  OUT/rejected/*.parquet  OUT/report.html
+    OUT/stages/02-Generate/{documents,numbers,rejected,logs}/
+
+Whatever is killed, the same command continues: a task without its completion file runs again, and
+every completion that was finished comes from the store.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate.errors import RunError, UsageError
+from curate.run import local, manifest
+from curate.run.documents import Deal
+from curate.run.ledger import Row, stage_funnel
+from curate.run.load import Pipeline
+from curate.run.manifest import Manifest, write_whole
+from curate.run.plan import PlannedStage, cut
+from curate.run.progress import Progress, duration, say
+from curate.run.task import StageSpec
+from curate.step import Context, Step
+
+OURS = (
+    "manifest.json",
+    "funnel.json",
+    "report.html",
+    "dataset",
+    "rejected",
+    "stages",
+    "engine.log",
+)
+"""What a run writes into its directory; `--replace` removes these and nothing else."""
+LOCK_PATIENCE_S = 10.0
+"""A killed run's workers are gone within a second; a longer hold is a run that works."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a pipeline is run; nothing here changes what the data is."""
+
+    tasks: int = 1
+    workers: int | None = None
+    replace: bool = False
+    command: str = ""
+
+
+class Run:
+    """One pipeline with its parameters, and the directory that it fills."""
+
+    def __init__(self, pipeline: Pipeline, typed: Mapping[str, Any], options: Options) -> None:
+        self.pipeline, self.options = pipeline, options
+        self.values = pipeline.bind(typed)
+        out = self.values.get("out") or f"runs/{pipeline.name}"
+        self.out = (pipeline.root / str(out)).absolute()
+        self.context = Context(
+            out=self.out, project=pipeline.root, pipeline_dir=pipeline.file.parent
+        )
+        self.stages = cut(pipeline.function(**self.values), options.tasks)
+        for stage in self.stages:
+            for step, label in zip(stage.steps, stage.labels, strict=True):
+                if isinstance(step, Step):
+                    step.label = label
+                    step.prepare(self.context)
+
+    def go(self) -> None:
+        """Runs what is not done yet; raises UsageError (nothing was done) or RunError (run again to
+        continue).
+        """
+        check_place(self.out)
+        with locked(self.out) as lock_fd:
+            if self.options.replace:
+                remove_run(self.out)
+            self.manifest = Manifest(self.out)
+            said = manifest.identity(self.pipeline, self.stages)
+            if self.is_complete(said):
+                say(f"nothing to do: {self.out} is complete (--replace makes it again)")
+                return
+            started = time.monotonic()
+            self.begin(said)
+            try:
+                for stage in self.stages:
+                    if not self.is_done(stage):
+                        self.run_stage(stage, lock_fd)
+            except BaseException:
+                self.manifest.set(status="failed")
+                raise
+            self.finish(time.monotonic() - started)
+
+    def is_complete(self, said: Mapping[str, Any]) -> bool:
+        """True when the directory holds this very run, done; raises UsageError when it holds
+        another one.
+        """
+        if not self.manifest.data:
+            return False
+        old = self.manifest.data.get("identity", {})
+        if old != json.loads(json.dumps(said)):
+            what = "; ".join(manifest.changes(old, said)[:3])
+            raise UsageError(
+                f"{self.out} holds a run with other parameters ({what}); "
+                "keep it and write elsewhere with out=…, or make it anew with --replace"
+            )
+        wants = [
+            s for stage in self.stages for s in stage.steps if type(s).__name__ == "DatasetFolder"
+        ]
+        there = not wants or (self.out / "dataset").is_dir()
+        if self.manifest.data["status"] == "done" and there:
+            return True
+        if self.manifest.data["status"] == "done" or self.tasks_before() != self.tasks_now():
+            remove_run(self.out)
+            self.manifest = Manifest(self.out)
+        return False
+
+    def tasks_before(self) -> list[int]:
+        return self.manifest.data.get("tasks", [])
+
+    def tasks_now(self) -> list[int]:
+        return [stage.tasks for stage in self.stages]
+
+    def begin(self, said: dict[str, Any]) -> None:
+        if not self.manifest.data:
+            self.manifest.start(self.pipeline, self.values, said, self.options.command)
+        self.manifest.set(status="running", tasks=self.tasks_now())
+
+    def is_done(self, stage: PlannedStage) -> bool:
+        return any(s["name"] == stage.name for s in self.manifest.data["stages"])
+
+    def folder(self, stage: PlannedStage) -> Path:
+        return self.out / "stages" / stage.name
+
+    def spec(self, stage: PlannedStage) -> StageSpec:
+        """What the tasks of a stage need to know, and how its documents are dealt on."""
+        i = self.stages.index(stage)
+        after = self.stages[i + 1] if i + 1 < len(self.stages) else None
+        return StageSpec(
+            name=stage.name,
+            folder=self.folder(stage),
+            steps=stage.steps,
+            labels=stage.labels,
+            tasks=stage.tasks,
+            source=self.folder(self.stages[i - 1]) / "documents" if i else None,
+            sort=stage.sort,
+            deal=deal_to(stage, after),
+            next_tasks=after.tasks if after else None if stage.ends_in_sink else 1,
+        )
+
+    def run_stage(self, stage: PlannedStage, lock_fd: int) -> None:
+        started = time.monotonic()
+        workers = max(1, min(self.options.workers or os.cpu_count() or 1, stage.workers))
+        self.folder(stage).mkdir(parents=True, exist_ok=True)
+        progress = Progress(stage.name, self.total_for(stage))
+        try:
+            spec = self.spec(stage)
+            local.run_stage(spec, self.context, workers, lock_fd, progress.heard, progress.tick)
+        finally:
+            progress.stop()
+        self.account(stage, time.monotonic() - started)
+
+    def total_for(self, stage: PlannedStage) -> int | None:
+        """Documents that come in, known exactly from the stage before."""
+        funnel = self.funnel()
+        return funnel[-1]["out"] if stage.number > 1 and funnel else None
+
+    def funnel(self) -> list[dict[str, Any]]:
+        path = self.out / "funnel.json"
+        return json.loads(path.read_text()) if path.exists() else []
+
+    def account(self, stage: PlannedStage, seconds: float) -> None:
+        """Checks the law of the funnel, puts the refused rows in their place, and marks the stage
+        as done.
+
+        Killed in between, it is simply done again: every part of it may be repeated.
+        """
+        folder = self.folder(stage)
+        labels = list(zip(stage.labels, stage.units, strict=True))
+        rows, notes = stage_funnel(folder, labels)
+        earlier = [row for s in self.manifest.data["stages"] for row in s["funnel"]]
+        write_whole(
+            self.out / "funnel.json",
+            json.dumps([*earlier, *(row.to_json() for row in rows)], indent=2, ensure_ascii=False)
+            + "\n",
+        )
+        rejected = self.out / "rejected"
+        rejected.mkdir(exist_ok=True)
+        for file in sorted((folder / "rejected").glob("*.parquet")):
+            os.replace(file, rejected / f"{stage.name}-{file.name}")
+        done = {
+            **{"name": stage.name, "steps": stage.labels, "tasks": stage.tasks, "status": "done"},
+            **{"seconds": round(seconds, 1), "funnel": [row.to_json() for row in rows]},
+            **{"numbers": notes.get("numbers", {})},
+        }
+        engine = notes.get("engine") or self.manifest.data["engine"]
+        self.manifest.set(stages=[*self.manifest.data["stages"], done], engine=engine)
+        say(f"{stage.name}: {describe(rows)} in {duration(seconds)}")
+
+    def finish(self, seconds: float) -> None:
+        from curate.run.report import write_html
+
+        for stage in self.stages[: -1 if not self.stages[-1].ends_in_sink else None]:
+            shutil.rmtree(self.folder(stage) / "documents", ignore_errors=True)
+        self.manifest.set(status="done")
+        write_html(self.out)
+        self.summary(seconds)
+
+    def summary(self, seconds: float) -> None:
+        last = self.funnel()[-1]
+        dataset = self.out / "dataset"
+        where = dataset if dataset.is_dir() else self.out
+        say(f"{last['out']:,} {last['unit']} in {where} after {duration(seconds)}")
+        if not last["out"]:
+            say(f"warning: nothing is left; see why with: curate report {self.out}")
+
+
+def deal_to(stage: PlannedStage, after: PlannedStage | None) -> Deal:
+    if after is None or after.tasks == 1:
+        return "one"
+    if getattr(stage.steps[-1], "is_source", False):
+        return "row"
+    return "rank" if after.tasks == stage.tasks and not after.sort else "prompt"
+
+
+def describe(rows: list[Row]) -> str:
+    """The stage in a few words: what came in and went out, and the most frequent reasons."""
+    dropped: Counter[str] = sum((row.dropped for row in rows), Counter())
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in dropped.most_common(3))
+    failed = sum(row.failed for row in rows)
+    text = f"{rows[0].into:,} {rows[0].unit} in, {rows[-1].out:,} {rows[-1].unit} out"
+    return (
+        text
+        + (f" (left out: {reasons})" if reasons else "")
+        + (f", {failed} failed" if failed else "")
+    )
+
+
+def check_place(out: Path) -> None:
+    """Makes the run directory; refuses a folder that something else fills."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file; choose another place with out=…")
+    out.mkdir(parents=True, exist_ok=True)
+    strange = [
+        p.name for p in out.iterdir() if p.name not in (*OURS, ".lock") and ".part" not in p.name
+    ]
+    if strange and not (out / "manifest.json").exists():
+        raise UsageError(
+            f"{out} is not empty and holds no run ({strange[0]} is there); "
+            "choose another place with out=…"
+        )
+
+
+def remove_run(out: Path) -> None:
+    """Removes what a run wrote, the manifest last, so that a kill in between leaves something to
+    continue.
+    """
+    for name in (*OURS[1:], OURS[0]):
+        path = out / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[int]:
+    """The run directory for this run alone; waits a moment for the workers of a killed one."""
+    with (out / ".lock").open("w") as file:
+        until = time.monotonic() + LOCK_PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise RunError(
+                        f"another run is working in {out}; wait for it, or choose another place "
+                        "with out=…"
+                    ) from None
+                time.sleep(0.1)
+        yield file.fileno()

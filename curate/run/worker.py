@@ -1,0 +1,98 @@
+"""A worker process: runs the tasks it is told to, one after the other.
+
+It hears rank numbers on standard input and says on standard output, one JSON line each, how far it
+is. When standard input ends the run is gone, killed perhaps, and the worker goes too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from curate.errors import CurateError, UsageError
+from curate.run.failures import say_oserror
+from curate.run.task import run_task
+
+REPORT_EVERY_S = 0.25
+
+
+def main(spec_file: str, slot: str, slots: str) -> int:
+    pipe = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    lock = threading.Lock()
+
+    def say(message: Mapping[str, Any]) -> None:
+        with lock:
+            pipe.write(json.dumps(message) + "\n")
+            pipe.flush()
+
+    ranks: queue.Queue[int] = queue.Queue()
+    threading.Thread(target=listen, args=(ranks,), daemon=True).start()
+    payload = Path(spec_file).read_bytes()
+    say({"ready": True})
+    while True:
+        rank = ranks.get()
+        reporter = Reporter(say, rank)
+        try:
+            spec, context = pickle.loads(payload)
+            context = replace(context, slot=int(slot), slots=int(slots), report=reporter)
+            run_task(spec, rank, context)
+        except Exception as error:
+            traceback.print_exc()
+            say({"rank": rank, "error": describe(error)})
+            return 1
+        reporter.flush()
+        say({"rank": rank, "done": True})
+
+
+def listen(ranks: queue.Queue[int]) -> None:
+    """Takes rank numbers until standard input ends; then nobody waits for this process any more."""
+    for line in sys.stdin:
+        ranks.put(int(line))
+    os._exit(1)
+
+
+def describe(error: Exception) -> dict[str, Any]:
+    """An error for the run that started this worker."""
+    if isinstance(error, CurateError):
+        return {"usage": isinstance(error, UsageError), "text": str(error)}
+    if isinstance(error, OSError):
+        return {"usage": False, "text": say_oserror(error)}
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}:{last.lineno}"
+    return {
+        "usage": False,
+        "unexpected": True,
+        "text": f"{type(error).__name__}: {error} ({place})",
+    }
+
+
+class Reporter:
+    """Sends the latest numbers of a task, at most four times a second."""
+
+    def __init__(self, say: Any, rank: int) -> None:
+        self._say, self._rank, self._sent = say, rank, 0.0
+        self._numbers: dict[str, float] = {}
+
+    def __call__(self, numbers: Mapping[str, float]) -> None:
+        self._numbers.update(numbers)
+        if time.monotonic() - self._sent >= REPORT_EVERY_S:
+            self.flush()
+
+    def flush(self) -> None:
+        self._sent = time.monotonic()
+        self._say({"rank": self._rank, "numbers": self._numbers})
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
