@@ -26,6 +26,8 @@ class PlannedStage:
     tasks: int
     gpus: int = 0
     sort: bool = False
+    by_hand: bool = False
+    """Grouped with `Stage([...])`: nothing else joins it."""
     labels: list[str] = field(default_factory=list)
     units: list[Unit] = field(default_factory=list)
     number: int = 0
@@ -54,39 +56,43 @@ def cut(steps: Sequence[Any], tasks: int) -> list[PlannedStage]:
     stages: list[PlannedStage] = []
     together = False
     for item in steps:
+        inside = list(item.steps) if isinstance(item, Stage) else [item]
+        for step in inside:
+            check_step(step, first=not stages and step is inside[0])
+        sort = bool(stages) and needs_sorting(inside, together)
         if isinstance(item, Stage):
-            stages.append(PlannedStage(list(item.steps), item.tasks or tasks, item.gpus))
-            item = item.steps[-1]
-            stages[-1].sort = bool(len(stages) > 1 and needs_sorting(stages[-1].steps, together))
-            together = keeps_together(item, together)
-            continue
-        if not callable(item):
-            raise UsageError(f"{item!r} is not a step; the list holds steps and Stage([...])")
-        if getattr(item, "is_source", False) and stages:
-            raise UsageError(f"{item!r} starts a second chain of prompts; only Mix can join two")
-        before = stages[-1] if stages else None
-        whole, sort = getattr(item, "is_whole", False), needs_sorting([item], together)
-        if before is None or begins_stage(item, before, whole, sort):
-            stages.append(
-                PlannedStage([], 1 if whole or not stages else tasks, sort=sort and not whole)
-            )
-        stages[-1].steps.append(item)
-        together = keeps_together(item, together)
+            stages.append(PlannedStage(inside, item.tasks or tasks, item.gpus, sort, by_hand=True))
+        else:
+            whole = getattr(item, "is_whole", False)
+            if not stages or begins_stage(item, stages[-1], sort):
+                alone = whole or not stages
+                stages.append(PlannedStage([], 1 if alone else tasks, sort=sort and not whole))
+            stages[-1].steps.append(item)
+        for step in inside:
+            together = keeps_together(step, together)
     for number, stage in enumerate(stages):
         stage.number = number + 1
     label(stages)
     return stages
 
 
-def begins_stage(item: Any, before: PlannedStage, whole: bool, sort: bool) -> bool:
-    """True when a step cannot join the stage before; two generating ones would share the engine's
-    slots twice.
+def check_step(step: Any, first: bool) -> None:
+    if not callable(step):
+        raise UsageError(f"{step!r} is not a step; the list holds steps and Stage([...])")
+    if getattr(step, "is_source", False) and not first:
+        raise UsageError(f"{step!r} starts a second chain of prompts; a list has one source")
+
+
+def begins_stage(step: Any, before: PlannedStage, sort: bool) -> bool:
+    """True when a step cannot join the stage before.
+
+    Two steps that generate would use the engine's slots twice over, so each has its own stage.
     """
     last = before.steps[-1]
-    alone = getattr(last, "is_source", False) or getattr(last, "is_whole", False) or before.gpus
-    generates = getattr(item, "is_generator", False)
+    alone = getattr(last, "is_source", False) or getattr(last, "is_whole", False) or before.by_hand
+    generates = getattr(step, "is_generator", False)
     second = generates and any(getattr(s, "is_generator", False) for s in before.steps)
-    return bool(whole or sort or alone or second)
+    return bool(alone or sort or second or getattr(step, "is_whole", False))
 
 
 def needs_sorting(steps: Sequence[Any], together: bool) -> bool:
