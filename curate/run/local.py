@@ -1,8 +1,8 @@
 """The local executor: worker processes that are watched.
 
 datatrove's own hangs for ever when a worker is killed. Here the death of a worker, by an error, a
-signal or the memory killer, ends the stage with a sentence; and when this process dies, its workers
-see their standard input end and go.
+signal or the memory killer, ends the run with a sentence; and when this process dies, its workers
+see their standard input end and go. Workers stay from stage to stage: a start costs about a second.
 """
 
 from __future__ import annotations
@@ -29,50 +29,123 @@ Heard = Callable[[int, Mapping[str, float]], None]
 
 @dataclass
 class Worker:
+    """A worker process and the task that it works on."""
+
     slot: int
     process: subprocess.Popen[str]
     log: Path
     rank: int | None = None
-    error: dict[str, Any] | None = None
+    listener: threading.Thread | None = None
 
 
-def run_stage(
-    spec: StageSpec,
-    context: Context,
-    workers: int,
-    lock_fd: int,
-    heard: Heard,
-    tick: Callable[[], None],
-) -> None:
-    """Runs the tasks of a stage that have no completion file yet; returns when all have one.
+class Crew:
+    """The workers of a run; leaving the context kills what is left of them.
 
-    `lock_fd` is the run directory's lock, which the workers hold too: a new run waits until the
-    last of them is gone.
+    They hold `lock_fd`, the run directory's lock, as well: a new run waits until the last is gone.
     """
-    waiting = [
-        r for r in range(spec.tasks) if not (spec.folder / "logs/completions" / f"{r:05d}").exists()
-    ]
-    if not waiting:
-        return
-    logs = spec.folder / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    payload = spec.folder / "stage.pickle"
-    payload.write_bytes(dumps(spec, context))
-    messages: queue.Queue[tuple[Worker, dict[str, Any] | None]] = queue.Queue()
-    slots = min(workers, len(waiting))
-    crew = [start(payload, slot, slots, logs, lock_fd, messages) for slot in range(slots)]
-    try:
-        conduct(crew, waiting, messages, heard, tick)
-    finally:
-        for worker in crew:
+
+    def __init__(self, out: Path, lock_fd: int) -> None:
+        self._logs, self._lock_fd = out / "logs", lock_fd
+        self._workers: list[Worker] = []
+        self._messages: queue.Queue[tuple[Worker, dict[str, Any] | None]] = queue.Queue()
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self._workers:
             worker.process.kill()
+        for worker in self._workers:
             worker.process.wait()
+            assert worker.listener
+            worker.listener.join()
             for pipe in (worker.process.stdin, worker.process.stdout):
-                if pipe:
-                    pipe.close()
+                assert pipe
+                pipe.close()
+
+    def run_stage(
+        self,
+        spec: StageSpec,
+        context: Context,
+        workers: int,
+        heard: Heard,
+        tick: Callable[[], None],
+    ) -> None:
+        """Runs a stage's tasks that have no completion file yet; returns when all have one.
+
+        `tick` is called at least five times a second.
+        """
+        done = spec.folder / "logs/completions"
+        waiting = [r for r in range(spec.tasks) if not (done / f"{r:05d}").exists()]
+        if not waiting:
+            return
+        payload = spec.folder / "stage.pickle"
+        payload.write_bytes(dumps(spec, context))
+        slots = min(workers, len(waiting))
+        while len(self._workers) < slots:
+            self._workers.append(self._start(len(self._workers)))
+        left = set(waiting)
+        for worker in self._workers[:slots]:
+            self._send(worker, payload, waiting, slots)
+        while left:
+            tick()
+            try:
+                worker, message = self._messages.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            if message is None:
+                raise died(worker)
+            if "error" in message:
+                raise failed(worker, message["error"])
+            if "numbers" in message:
+                heard(message["rank"], message["numbers"])
+            if "done" in message:
+                left.discard(message["rank"])
+                self._send(worker, payload, waiting, slots)
+
+    def _start(self, slot: int) -> Worker:
+        """A worker in a session of its own, so that Ctrl-C reaches only the run."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        log = self._logs / f"worker-{slot:02d}.log"
+        with log.open("ab") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "curate.run.worker", str(slot)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                start_new_session=True,
+                pass_fds=(self._lock_fd,),
+            )
+        worker = Worker(slot, process, log)
+        worker.listener = threading.Thread(target=self._listen, args=(worker,), daemon=True)
+        worker.listener.start()
+        return worker
+
+    def _send(self, worker: Worker, payload: Path, waiting: list[int], slots: int) -> None:
+        """Gives a worker the next task, if there is one."""
+        worker.rank = waiting.pop(0) if waiting else None
+        if worker.rank is None:
+            return
+        assert worker.process.stdin
+        order = {"stage": str(payload), "rank": worker.rank, "slots": slots}
+        try:
+            worker.process.stdin.write(json.dumps(order) + "\n")
+            worker.process.stdin.flush()
+        except BrokenPipeError:
+            raise died(worker) from None
+
+    def _listen(self, worker: Worker) -> None:
+        """Hands on what a worker says, then None when it says no more."""
+        assert worker.process.stdout
+        for line in worker.process.stdout:
+            if line.endswith("\n"):  # else torn by a kill
+                self._messages.put((worker, json.loads(line)))
+        self._messages.put((worker, None))
 
 
 def dumps(spec: StageSpec, context: Context) -> bytes:
+    """A stage as bytes; raises UsageError for what the standard library cannot pickle."""
     try:
         return pickle.dumps((spec, context))
     except (pickle.PicklingError, TypeError, AttributeError) as error:
@@ -82,74 +155,8 @@ def dumps(spec: StageSpec, context: Context) -> bytes:
         ) from error
 
 
-def start(
-    payload: Path, slot: int, slots: int, logs: Path, lock_fd: int, messages: queue.Queue[Any]
-) -> Worker:
-    """A worker in a session of its own, so that Ctrl-C reaches only the run."""
-    log = logs / f"worker-{slot:02d}.log"
-    with log.open("ab") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "curate.run.worker", str(payload), str(slot), str(slots)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            start_new_session=True,
-            pass_fds=(lock_fd,),
-        )
-    worker = Worker(slot, process, log)
-    threading.Thread(target=read, args=(worker, messages), daemon=True).start()
-    return worker
-
-
-def read(worker: Worker, messages: queue.Queue[Any]) -> None:
-    """Hands on what a worker says, then None when it says no more."""
-    assert worker.process.stdout
-    try:
-        for line in worker.process.stdout:
-            messages.put((worker, json.loads(line)))
-    except ValueError:
-        pass  # the pipe was closed under us, or a last line is torn: the worker is gone either way
-    messages.put((worker, None))
-
-
-def conduct(
-    crew: list[Worker],
-    waiting: list[int],
-    messages: queue.Queue[tuple[Worker, dict[str, Any] | None]],
-    heard: Heard,
-    tick: Callable[[], None],
-) -> None:
-    """Gives ranks to idle workers until all are done; raises for the first worker that fails or
-    dies.
-    """
-    left = set(waiting)
-    while left:
-        tick()
-        try:
-            worker, message = messages.get(timeout=0.2)
-        except queue.Empty:
-            continue
-        if message is None:
-            raise died(worker)
-        if "error" in message:
-            raise failed(worker, message["error"])
-        if "numbers" in message:
-            heard(message["rank"], message["numbers"])
-            continue
-        if message.get("done"):
-            left.discard(message["rank"])
-        worker.rank = waiting.pop(0) if waiting else None
-        if worker.rank is not None:
-            assert worker.process.stdin
-            try:
-                worker.process.stdin.write(f"{worker.rank}\n")
-                worker.process.stdin.flush()
-            except BrokenPipeError:
-                raise died(worker) from None
-
-
 def failed(worker: Worker, error: Mapping[str, Any]) -> Exception:
+    """What a worker says went wrong, as the exception that it was."""
     if error["usage"]:
         return UsageError(error["text"])
     if error.get("unexpected"):
@@ -160,10 +167,12 @@ def failed(worker: Worker, error: Mapping[str, Any]) -> Exception:
 
 
 def died(worker: Worker) -> RunError:
+    """The death of a worker in words."""
     code = worker.process.wait()
     how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+    task = "" if worker.rank is None else f" in task {worker.rank}"
     memory = " (the system's memory killer does that)" if code == -signal.SIGKILL else ""
     return RunError(
-        f"worker {worker.slot} {how}{memory} in task {worker.rank}; what it had finished is kept, "
+        f"worker {worker.slot} {how}{memory}{task}; what it had finished is kept, "
         f"run the same command again to continue; its log is {worker.log}"
     )

@@ -61,7 +61,8 @@ def project_modules(file: Path, root: Path) -> list[Path]:
             continue
         found.add(file)
         modules = (sys.modules.get(name) for name in imported_names(file))
-        waiting += [Path(m.__file__).resolve() for m in modules if m and m.__file__]
+        files = (getattr(module, "__file__", None) for module in modules)
+        waiting += [Path(f).resolve() for f in files if f]
     return sorted(found)
 
 

@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import RunError, UsageError
-from curate.run import local, manifest
+from curate.run import manifest
 from curate.run.documents import Deal
 from curate.run.ledger import Row, stage_funnel
 from curate.run.load import Pipeline
+from curate.run.local import Crew
 from curate.run.manifest import Manifest, write_whole
 from curate.run.plan import PlannedStage, cut
 from curate.run.progress import Progress, duration, say
@@ -90,13 +91,10 @@ class Run:
                 return
             started = time.monotonic()
             self.begin(said)
-            try:
+            with Crew(self.out, lock_fd) as crew:
                 for stage in self.stages:
                     if not self.is_done(stage):
-                        self.run_stage(stage, lock_fd)
-            except BaseException:
-                self.manifest.set(status="failed")
-                raise
+                        self.run_stage(stage, crew)
             self.finish(time.monotonic() - started)
 
     def is_complete(self, said: Mapping[str, Any]) -> bool:
@@ -156,14 +154,14 @@ class Run:
             next_tasks=after.tasks if after else None if stage.ends_in_sink else 1,
         )
 
-    def run_stage(self, stage: PlannedStage, lock_fd: int) -> None:
+    def run_stage(self, stage: PlannedStage, crew: Crew) -> None:
         started = time.monotonic()
         workers = max(1, min(self.options.workers or os.cpu_count() or 1, stage.workers))
         self.folder(stage).mkdir(parents=True, exist_ok=True)
         progress = Progress(stage.name, self.total_for(stage))
         try:
             spec = self.spec(stage)
-            local.run_stage(spec, self.context, workers, lock_fd, progress.heard, progress.tick)
+            crew.run_stage(spec, self.context, workers, progress.heard, progress.tick)
         finally:
             progress.stop()
         self.account(stage, time.monotonic() - started)

@@ -1,7 +1,7 @@
 """A worker process: runs the tasks it is told to, one after the other.
 
-It hears rank numbers on standard input and says on standard output, one JSON line each, how far it
-is. When standard input ends the run is gone, killed perhaps, and the worker goes too.
+It hears orders on standard input and says on standard output, one JSON line each, how far it is.
+When standard input ends the run is gone, killed perhaps, and the worker goes too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from curate.run.task import run_task
 REPORT_EVERY_S = 0.25
 
 
-def main(spec_file: str, slot: str, slots: str) -> int:
+def main(slot: str) -> int:
+    """Works until standard input ends or a task fails; the exit status is for nobody."""
     pipe = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     lock = threading.Lock()
@@ -36,16 +37,15 @@ def main(spec_file: str, slot: str, slots: str) -> int:
             pipe.write(json.dumps(message) + "\n")
             pipe.flush()
 
-    ranks: queue.Queue[int] = queue.Queue()
-    threading.Thread(target=listen, args=(ranks,), daemon=True).start()
-    payload = Path(spec_file).read_bytes()
-    say({"ready": True})
+    orders: queue.Queue[dict[str, Any]] = queue.Queue()
+    threading.Thread(target=listen, args=(orders,), daemon=True).start()
     while True:
-        rank = ranks.get()
+        order = orders.get()
+        rank = order["rank"]
         reporter = Reporter(say, rank)
         try:
-            spec, context = pickle.loads(payload)
-            context = replace(context, slot=int(slot), slots=int(slots), report=reporter)
+            spec, context = pickle.loads(Path(order["stage"]).read_bytes())
+            context = replace(context, slot=int(slot), slots=order["slots"], report=reporter)
             run_task(spec, rank, context)
         except Exception as error:
             traceback.print_exc()
@@ -55,10 +55,10 @@ def main(spec_file: str, slot: str, slots: str) -> int:
         say({"rank": rank, "done": True})
 
 
-def listen(ranks: queue.Queue[int]) -> None:
-    """Takes rank numbers until standard input ends; then nobody waits for this process any more."""
+def listen(orders: queue.Queue[dict[str, Any]]) -> None:
+    """Takes orders until standard input ends; then nobody waits for this process any more."""
     for line in sys.stdin:
-        ranks.put(int(line))
+        orders.put(json.loads(line))
     os._exit(1)
 
 

@@ -69,7 +69,7 @@ def test_tasks_and_workers_change_nothing(project: Project, words: tuple[str, ..
 
 def test_workers_option_limits_the_processes(project: Project) -> None:
     project.curate("run", "pipelines/toy.py", "--tasks", "4", "--workers", "1")
-    logs = project.root / "runs/toy/stages/02-LambdaFilter/logs"
+    logs = project.root / "runs/toy/logs"
     assert [p.name for p in logs.glob("worker-*.log")] == ["worker-00.log"]
 
 
