@@ -126,7 +126,7 @@ class Generate(Step):
                 model=self.model,
                 out=context.out,
                 store=store,
-                slots=self.concurrency or 0,
+                slots=self.concurrency or 8,
             )
             total = self.concurrency or engine.default_concurrency
             window = max(1, context.share(total))
@@ -140,10 +140,14 @@ class Generate(Step):
     def _rollouts(
         self, data: Iterable[Document], engine: Engine, store: Store, client: Client, window: int
     ) -> Iterator[Rollout]:
-        """The prompts as they are decided, with at most `window` requests in flight."""
-        waiting = self._usable(data)
+        """The prompts as they are decided, with at most `window` requests on their way.
+
+        Half as many again wait in the client: a slot that falls free while an answer is judged
+        here is filled at once.
+        """
+        waiting, ahead = self._usable(data), window + window // 2 + 1
         while True:
-            while client.in_flight < window and (rollout := next(waiting, None)):
+            while client.in_flight < ahead and (rollout := next(waiting, None)):
                 if self._advance(rollout, engine, store, client):
                     yield rollout
             if not client.in_flight:

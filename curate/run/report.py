@@ -86,8 +86,9 @@ def _print_reasons(console: Console, report: Outcome) -> None:
 
 
 def _print_statistics(console: Console, statistics: Statistics) -> None:
+    models = {" at ".join(filter(None, m)) or None: n for m, n in statistics.models.items()}
     counts = (
-        *(("domain", statistics.domains), ("source", statistics.sources)),
+        *(("domain", statistics.domains), ("source", statistics.sources), ("model", models)),
         *(("language", statistics.languages), ("ended by", statistics.finish_reasons)),
     )
     rows = [
@@ -115,11 +116,12 @@ def _print_rows(
     from rich import box
     from rich.table import Table
 
-    rows = list(rows)
+    rows, heads = list(rows), list(heads)
     if not rows:
         return
-    table: Table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(heads := tuple(heads))
+    named = any(head.strip(">") for head in heads)
+    table = Table(
+        box=box.SIMPLE_HEAD if named else None, show_header=named, show_edge=False, pad_edge=False
     )
     for head in heads:
         table.add_column(

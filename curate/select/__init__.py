@@ -1,8 +1,7 @@
-"""Which answers stay."""
+"""Which answers stay?"""
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,7 +13,9 @@ __all__ = ["Dedup", "Keep", "Pick"]
 
 
 def __getattr__(name: str) -> Any:
-    """Loads a step when it is first used."""
+    """Loads a public name when it is first used."""
+    import importlib
+
     if name in __all__:
         return getattr(importlib.import_module(f"curate.select.{name.lower()}"), name)
     raise AttributeError(f"module 'curate.select' has no attribute {name!r}")

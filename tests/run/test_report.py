@@ -70,7 +70,7 @@ def test_the_text_has_funnel_reasons_yields_and_lengths(run: Path) -> None:
     assert line(text, "asked for each kept one")[-1] == "2.5"
     assert line(text, "completion tokens, refused")[-1] == "1,000"
     assert line(text, "tokens for each kept sample")[-1] == "64"  # (1,580 + 1,000) / 40 = 64.5
-    assert line(text, "completion")[1:] == ["39", "48", "49", "49"]
+    assert line(text, "completion 39") == ["completion", "39", "48", "49", "49"]
     assert " ".join(line(text, "ThinkFormat")) == "ThinkFormat 40 0.75 0"
     assert line(text, "model SmolLM2-135M-Instruct")[2] == "40"
     assert str(run / "rejected") in re.sub(r"\s", "", text)

@@ -14,7 +14,6 @@ from curate.select.dedup import Dedup, jaccard, shingles
 from curate.select.pick import Pick
 from curate.step import Step
 
-
 LONG = " ".join(f"{i} apples" for i in range(30)) + " "
 
 

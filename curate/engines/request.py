@@ -1,0 +1,69 @@
+"""What is asked and what comes back: the two values that pass between `Generate`, the client and the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from curate.sample import Turn, digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One completion to be asked for; `seed` below 2**31, which every engine takes as it is."""
+
+    messages: tuple[Turn, ...]
+    model: str
+    revision: str | None = None
+    kind: str = "chat"
+    temperature: float
+    top_p: float
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    seed: int
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of all that determines the answer, 64 hex digits; `max_tokens` is checked, not hashed."""
+        return digest(
+            {
+                "model": self.model,
+                "revision": self.revision,
+                "kind": self.kind,
+                "messages": self.messages,
+                "temperature": float(self.temperature),
+                "top_p": float(self.top_p),
+                "stop": self.stop,
+                "seed": self.seed,
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """What a model said to one request.
+
+    `finish_reason`: `stop` (it ended by itself), `length` (the limit ended it), `cut` (we did, for the rule in `cut_by`;
+    `text` is the beginning), `refused` (the server will never answer this one; `error` says why, `text` is empty), or
+    what else the engine calls it.
+    """
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    max_tokens: int
+    cut_by: str | None = None
+    error: str | None = None
+    model: str | None = None
+    """The name that the engine answered under."""
+
+    def serves(self, request: Request, rules: frozenset[str]) -> bool:
+        """True when this is what `request` would get, for a request of the same key under these cutting rules."""
+        if self.finish_reason in ("length", "refused"):
+            return self.max_tokens == request.max_tokens
+        if self.finish_reason == "cut" and self.cut_by not in rules:
+            return False
+        if self.completion_tokens is None:
+            return self.max_tokens <= request.max_tokens
+        return self.completion_tokens <= request.max_tokens

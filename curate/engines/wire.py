@@ -1,0 +1,112 @@
+"""How a request goes over the wire, and what each way that a server can fail means."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from curate.engines.request import Request
+from curate.engines.server import refused_key
+from curate.engines.stream import Fault, Refused
+from curate.errors import EngineError
+
+_REFUSED = (400, 413, 422)
+_BUSY = (429, 503)
+_TRANSIENT = (408, 409, 425, *_BUSY)
+_LONGEST_WAIT_S = 300.0
+
+
+def body(request: Request) -> bytes:
+    """The request's JSON. Always one completion, always streamed: closing a stream is what frees its slot."""
+    values = {
+        "model": request.model,
+        "messages": request.messages,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_tokens": request.max_tokens,
+        "seed": request.seed,
+        "n": 1,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if request.stop:
+        values["stop"] = request.stop
+    return json.dumps(values).encode()
+
+
+async def check(response: aiohttp.ClientResponse) -> None:
+    """Returns for the beginning of a stream; else raises Fault, Refused or, where no repetition helps, EngineError."""
+    status, url = response.status, str(response.url)
+    if status == 200:
+        if response.content_type != "text/event-stream":
+            raise _strange(f"it answered with {response.content_type}, not with an event stream")
+        return
+    if status in (401, 403):
+        raise EngineError(refused_key(url, status))
+    reason = await _reason(response)
+    if status in _REFUSED:
+        raise Refused(f"HTTP {status}: {reason}")
+    if status not in _TRANSIENT and status < 500:
+        raise EngineError(
+            f"{url} answers HTTP {status}: {reason}; check the address and model=NAME"
+        )
+    fault = Fault(f"HTTP {status}: {reason}")
+    fault.is_busy = status in _BUSY
+    fault.retry_after_s = _retry_after_s(response.headers.get("Retry-After"))
+    raise fault
+
+
+def fault(error: Exception) -> Fault:
+    """What went wrong below HTTP, in words."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno or 0
+        return _strange(os.strerror(number) if number > 0 else str(error.os_error))
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return _strange("it does not take connections")
+    return Fault(str(error) or type(error).__name__)
+
+
+def _strange(reason: str) -> Fault:
+    found = Fault(reason)
+    found.is_unreachable = True
+    return found
+
+
+async def _reason(response: aiohttp.ClientResponse) -> str:
+    """The first line of what a server says of its refusal."""
+    try:
+        async with asyncio.timeout(10):
+            data = await response.content.read(4000)
+    except (aiohttp.ClientError, OSError):
+        data = b""
+    text = data.decode(errors="replace")
+    try:
+        found = json.loads(text)
+        error = found.get("error", found)
+        text = str(error.get("message", error) if isinstance(error, dict) else error)
+    except (ValueError, AttributeError):
+        pass
+    return (" ".join(text.split()) or response.reason or "no reason given")[:300]
+
+
+def _retry_after_s(value: str | None) -> float:
+    """The wait that a server asks for, as seconds or as a date; at most five minutes.
+
+    >>> _retry_after_s("7"), _retry_after_s("soon"), _retry_after_s(None)
+    (7.0, 0.0, 0.0)
+    """
+    if value is None:
+        return 0.0
+    try:
+        wait = float(value)
+    except ValueError:
+        try:
+            wait = parsedate_to_datetime(value).timestamp() - time.time()
+        except ValueError:
+            wait = 0.0
+    return min(max(wait, 0.0), _LONGEST_WAIT_S)

@@ -1,0 +1,138 @@
+"""The contract of a scorer: one rule that is a filter, an acceptance test and a reward in TRL.
+
+    MathAnswer().judge(sample)                       # Verdict(score in [0, 1] or None, reason)
+    Keep(MathAnswer())                               # a filter, and what Generate(accept=[…]) takes
+    GRPOTrainer(reward_funcs=[MathAnswer()], …)      # the object has TRL's call signature
+    scorer_from("LanguageConsistency:language=en")   # as it is typed on a command line
+
+A scorer is frozen and holds parameters only, so it pickles; what it loads sits in caches of its
+module.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+
+from curate.errors import UsageError
+from curate.sample import COLUMNS, Sample, Verdict, as_turns
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A rule that gives samples a `Verdict`; subclasses are frozen dataclasses with `judge`."""
+
+    needs_gold: ClassVar[bool] = False
+    """Judges against the prompt's gold answer: the share it accepts is that of right answers."""
+
+    def judge(self, sample: Sample) -> Verdict:
+        """What this rule says of one sample."""
+        raise NotImplementedError
+
+    def judge_all(self, samples: Iterable[Sample]) -> list[Verdict]:
+        """The verdicts of several samples, in order; overridden where they are needed together."""
+        return [self.judge(sample) for sample in samples]
+
+    def gold_problem(self, prompt: Sample) -> str | None:
+        """Why no answer to this prompt can be judged (no gold, an unreadable one), or None."""
+        return None
+
+    def hopeless(self, beginning: Sample, at_least: float) -> str | None:
+        """Why no ending of `beginning` can score `at_least`, or None when one may. Never wrong."""
+        return None
+
+    @property
+    def name(self) -> str:
+        """The class and the parameters that are not default, as `scorer_from` reads them."""
+        chosen = [
+            f"{f.name}={getattr(self, f.name)}"
+            for f in fields(self)
+            if f.default is MISSING or getattr(self, f.name) != f.default
+        ]
+        return ":".join([self.__name__, ",".join(chosen)] if chosen else [self.__name__])
+
+    @property
+    def __name__(self) -> str:
+        """The name under which TRL logs the reward."""
+        return type(self).__qualname__.rpartition(".")[2]
+
+    def __call__(
+        self,
+        prompts: Sequence[Any] | None = None,
+        completions: Sequence[Any] = (),
+        completion_ids: Sequence[Sequence[int]] | None = None,
+        **columns: Any,
+    ) -> list[float | None]:
+        """A reward function of TRL: one score for each completion, None where it cannot be judged.
+
+        `columns` are those of the dataset, one value for each completion; TRL's own accuracy
+        rewards call the gold answer `solution`, which is read where there is no `answer`.
+        """
+        samples = []
+        for i, completion in enumerate(completions):
+            row = {
+                name: values[i]
+                for name, values in columns.items()
+                if name in COLUMNS
+                and isinstance(values, Sequence)
+                and len(values) == len(completions)
+            }
+            if row.get("answer") is None and "solution" in columns:
+                row["answer"] = columns["solution"][i]
+            if completion_ids is not None:
+                row["completion_tokens"] = len(completion_ids[i])
+            row["prompt"] = as_turns(prompts[i], "user") if prompts is not None else ()
+            row["completion"] = completion
+            samples.append(Sample.from_row(row))
+        return [verdict.score for verdict in self.judge_all(samples)]
+
+
+def scorer_from(text: str) -> Scorer:
+    """The scorer that a command line names, as in `NAME:parameter=value,…`; UsageError if none.
+
+    >>> scorer_from("Repetition:n=10").name
+    'Repetition:n=10'
+    """
+    import curate.scorers
+
+    names = [name for name in curate.scorers.__all__ if name not in ("Scorer", "scorer_from")]
+    name, _, rest = text.partition(":")
+    if name not in names:
+        raise UsageError(
+            f"there is no scorer '{name}'{_nearest(name, names)}; there are {', '.join(names)}"
+        )
+    kind = getattr(curate.scorers, name)
+    hints = get_type_hints(kind)
+    allowed = [f.name for f in fields(kind)]
+    values: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if key not in allowed or not equals:
+            takes = f"it takes {', '.join(allowed)}" if allowed else "it takes none"
+            raise UsageError(f"{name} has no parameter '{key}'{_nearest(key, allowed)}; {takes}")
+        values[key] = _typed(name, key, value, hints[key])
+    return kind(**values)
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _typed(scorer: str, key: str, value: str, hint: Any) -> Any:
+    """A typed value from a command line; UsageError says what is allowed."""
+    if get_origin(hint) in (Union, types.UnionType):
+        if value == "None":
+            return None
+        hint = next(arg for arg in get_args(hint) if arg is not type(None))
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise UsageError(f"{scorer}: {key}={value} is not one of {', '.join(get_args(hint))}")
+        return value
+    try:
+        return hint(value)
+    except ValueError:
+        raise UsageError(f"{scorer}: {key}={value} is not of type {hint.__name__}") from None

@@ -1,0 +1,18 @@
+"""Can a person read it to the end? DeepSeek-R1 filters repetition out (v2, appendix B.3.2)."""
+
+from curate.scorers import Finished, Length, Repetition
+from curate.select import Keep
+
+
+def readable(max_tokens: int = 32_768, not_repeated: float = 0.9) -> list[Keep]:
+    """Keeps answers that the model ended itself, not too long and without repeating themselves.
+
+    `max_tokens`: DeepSeek-R1 generates at most 32,768 (v1, section 3).
+    `not_repeated`: measured on 70 real chains, 69 sound ones have a share of at least 0.970 of new
+    20-grams and say none more than 5 times; the one that loops has 0.600 and says one 155 times.
+    """
+    return [
+        Keep(Finished()),
+        Keep(Length(maximum=max_tokens)),
+        Keep(Repetition(), at_least=not_repeated),
+    ]

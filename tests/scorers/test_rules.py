@@ -1,0 +1,169 @@
+"""ThinkFormat, LanguageConsistency, Repetition, Length, Finished: what they let pass."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curate.sample import Sample
+from curate.scorers import Finished, LanguageConsistency, Length, Repetition, ThinkFormat
+from curate.scorers.language_consistency import language_of, mask
+
+PROMPT = Sample(prompt_id="p", problem="What is 3 + 4?", language="en")
+SHARED = Path(__file__).parents[2] / "../shared"
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="no ../shared with labelled data")
+
+GOOD, OTHER = "<think>a</think>b", "<think>a</think><answer>b</answer>"
+FORMATS = [
+    ("think", GOOD, True, "both parts"),
+    ("think", "<think>\na\n</think>\n\nb\n", True, "line breaks"),
+    ("think", "\n<think>a</think>b", False, "something before"),
+    ("think", "a</think>b", False, "no opening tag"),
+    ("think", "<think>a", False, "never closes"),
+    ("think", "<think> </think>b", False, "no reasoning"),
+    ("think", "<think>a</think> \n", False, "no response"),
+    ("think", "<think>a<think>b</think>c", False, "opens twice"),
+    ("think", "<think>a</think>b</think>c", False, "closes twice"),
+    ("think", "<think>a</think>b<think>c", False, "opens again"),
+    ("think", "<THINK>a</THINK>b", False, "other case"),
+    ("think", "", False, "empty"),
+    ("think-answer", OTHER, True, "both elements"),
+    ("think-answer", "<think>a</think>\n<answer>\nb\n</answer>\n", True, "space around"),
+    ("think-answer", GOOD, False, "no answer element"),
+    ("think-answer", OTHER + "c", False, "something after"),
+    ("think-answer", "<think>a</think>c<answer>b</answer>", False, "something between"),
+    ("think-answer", "<think>a</think><answer> </answer>", False, "empty answer"),
+    ("think-answer", "<think>a</think><answer>b</answer><answer>b</answer>", False, "two answers"),
+    (
+        "think-answer",
+        "<think><answer>b</answer></think><answer>b</answer>",
+        False,
+        "one in thought",
+    ),
+    ("think-answer", "<think>a</think><answer>b", False, "answer never closes"),
+    ("prefilled", GOOD, True, "tag written"),
+    ("prefilled", "a</think>b", True, "tag given by the template"),
+    ("prefilled", "a<think>b</think>c", False, "something before the tag"),
+    ("prefilled", "a", False, "never closes"),
+    ("prefilled", "</think>b", False, "no reasoning"),
+    ("boxed", "<think>a</think>\\boxed{b}", True, "box in the response"),
+    ("boxed", "<think>\\boxed{b}</think>b", False, "box in the reasoning only"),
+    ("r1", GOOD, True, "think tags"),
+    ("r1", "<think>a</think>", False, "no summary"),
+]
+
+
+@pytest.mark.parametrize(
+    ("style", "text", "good", "reason"), FORMATS, ids=[f"{f[0]}: {f[3]}" for f in FORMATS]
+)
+def test_think_format(style: Any, text: str, good: bool, reason: str) -> None:
+    assert ThinkFormat(style).judge(PROMPT.with_completion(text)).score == float(good)
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("|s|a|s|b", True),
+        ("|s|a|s|", False),
+        ("|s|a|s|b|s|", False),
+        ("a|s|b", False),
+        (GOOD, False),
+    ],
+)
+def test_the_special_token_of_r1(text: str, good: bool) -> None:
+    rule = ThinkFormat("r1", token="|s|")
+    assert rule.judge(PROMPT.with_completion(text)).score == float(good)
+
+
+LANGUAGES = [
+    ("I add three and four.", 1.0, "one language"),
+    ("I add 三加四 them now", 0.5, "Chinese characters are words"),
+    ("Let $三$ and `四` and \\(五\\) be numbers", 1.0, "formulas and code are none"),
+    ("see https://a.b/三四五 for three more", 1.0, "nor are addresses"),
+    ("```\n三四五\n```\nthree lines of code", 1.0, "nor are code blocks"),
+    ("It costs $5 and 三四五六 at $7", 0.5, "a lone dollar hides nothing"),
+    ("сумма трёх и четырёх", 0.0, "another script"),
+    ("θ and φ are the two angles", 1.0, "Greek letters are formulas"),
+    ("3 + 4 = 7", None, "no words"),
+    ("", None, "empty"),
+]
+
+
+@pytest.mark.parametrize(("text", "share", "reason"), LANGUAGES, ids=[x[2] for x in LANGUAGES])
+def test_language_consistency(text: str, share: float | None, reason: str) -> None:
+    verdict = LanguageConsistency().judge(PROMPT.with_completion(f"<think>{text}</think>三"))
+    assert verdict.score == (None if share is None else pytest.approx(share, abs=1e-4))
+
+
+def test_the_target_is_given_or_the_prompts_or_the_problems_own() -> None:
+    said = "<think>设三加四等于七</think>7"
+    problem = Sample(prompt_id="p", problem="三加四等于多少？")  # noqa: RUF001
+    assert LanguageConsistency().judge(problem.with_completion(said)).score == 1.0
+    assert LanguageConsistency().judge(PROMPT.with_completion(said)).score == 0.0
+    assert LanguageConsistency("zh").judge(PROMPT.with_completion(said)).score == 1.0
+    foreign = Sample(prompt_id="p", problem="?", language="zh-CN").with_completion(said)
+    assert LanguageConsistency().judge(foreign).score == 1.0
+    unknown = Sample(prompt_id="p", problem="?", language="xx").with_completion(said)
+    assert LanguageConsistency().judge(unknown).score is None
+    assert language_of("ひらがなと漢字") == "ja" and language_of("한국어") == "ko"
+
+
+def test_mask_keeps_what_never_closes() -> None:
+    assert mask("a $b c") == "a  b c"
+    assert mask(r"\begin{align}x\end{align}y").strip() == "y"
+
+
+@needs_shared
+def test_the_share_of_letters_is_that_of_the_constructed_chains() -> None:
+    """Names in formulas are masked here and counted there: 0.013 at most (measured)."""
+    rule = LanguageConsistency("en", unit="letters")
+    path = SHARED / "cases/language-mixed-cot-constructed.jsonl"
+    for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        if "fr" not in row["languages"]:  # one script
+            verdict = rule.judge(PROMPT.with_completion(row["text"]))
+            assert verdict.score == pytest.approx(row["share_en_by_letters"], abs=0.015), row["id"]
+
+
+@needs_shared
+def test_repetition_is_that_of_the_real_chains() -> None:
+    rule = Repetition(loop=10**6)
+    with gzip.open(SHARED / "data/traces_math500.jsonl.gz", "rt", encoding="utf-8") as rows:
+        for row in map(json.loads, rows):
+            verdict = rule.judge(PROMPT.with_completion(row["response"]))
+            assert verdict.score == pytest.approx(1 - row["dup20gram_frac"], abs=5e-4), row["id"]
+
+
+@pytest.mark.parametrize("period", [1, 2, 7, 19, 20, 21, 150])
+def test_a_loop_of_any_period_is_found_in_a_long_text(period: int) -> None:
+    said = " ".join(f"word{i}" for i in range(period)) + " "
+    sound = " ".join(str(i) for i in range(20_000))
+    verdict = Repetition().judge(
+        PROMPT.with_completion(f"{sound} {said * (12 + 30 // period)} {sound}a")
+    )
+    assert verdict.score == 0.0 and verdict.reason.startswith("a loop")
+
+
+def test_a_loop_without_spaces_is_one() -> None:
+    assert Repetition().judge(PROMPT.with_completion("hahaha" * 400)).score == 0.0
+    assert Repetition().judge(PROMPT.with_completion("我再想想" * 40)).score == 0.0
+
+
+def test_length_counts_tokens_else_words() -> None:
+    three = PROMPT.with_completion("one two three")
+    rule = Length(minimum=2, maximum=3)
+    assert rule.judge(three).score == 1.0
+    assert rule.judge(PROMPT.with_completion("one two three", completion_tokens=4)).score == 0.0
+    assert rule.judge(PROMPT.with_completion("one")).score == 0.0
+    assert Length(unit="characters", maximum=12).judge(three).score == 0.0
+    assert Length().judge(PROMPT.with_completion("")).score == 0.0
+
+
+@pytest.mark.parametrize(
+    ("reason", "score"), [("stop", 1.0), ("length", 0.0), ("abort", 0.0), (None, None)]
+)
+def test_finished(reason: str | None, score: float | None) -> None:
+    assert Finished().judge(PROMPT.with_completion("7", finish_reason=reason)).score == score
