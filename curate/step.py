@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypeVar, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_type_hints
 
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
@@ -108,7 +108,7 @@ class Step(PipelineStep):
     context: Context | None = None
     label: str = ""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Step:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
         bound = inspect.signature(cls.__init__).bind_partial(self, *args, **kwargs)
         bound.apply_defaults()

@@ -12,7 +12,6 @@ import ast
 import hashlib
 import importlib.metadata
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from curate.errors import RunError
 from curate.run.load import Pipeline
 from curate.run.plan import PlannedStage
 from curate.sample import digest
+from curate.sinks.atomic import write_text
 from curate.step import Step, plain
 
 PACKAGES = ("datatrove", "math-verify", "pyarrow", "datasets", "xllamacpp", "reasoning-gym")
@@ -148,7 +148,7 @@ class Manifest:
         self.save()
 
     def save(self) -> None:
-        write_whole(self.path, json.dumps(self.data, indent=2, ensure_ascii=False) + "\n")
+        write_text(self.path, json.dumps(self.data, indent=2, ensure_ascii=False) + "\n")
 
     def set(self, **values: Any) -> None:
         self.data |= values
@@ -163,10 +163,3 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that a reader sees the old content or the new, never a part."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text)
-    os.replace(part, path)

@@ -28,10 +28,11 @@ from curate.run.documents import Deal
 from curate.run.ledger import Row, stage_funnel
 from curate.run.load import Pipeline
 from curate.run.local import Crew
-from curate.run.manifest import Manifest, write_whole
+from curate.run.manifest import Manifest
 from curate.run.plan import PlannedStage, cut
 from curate.run.progress import Progress, duration, say
 from curate.run.task import StageSpec
+from curate.sinks.atomic import write_text
 from curate.step import Context, Step
 
 OURS = (
@@ -185,7 +186,7 @@ class Run:
         labels = list(zip(stage.labels, stage.units, strict=True))
         rows, notes = stage_funnel(folder, labels)
         earlier = [row for s in self.manifest.data["stages"] for row in s["funnel"]]
-        write_whole(
+        write_text(
             self.out / "funnel.json",
             json.dumps([*earlier, *(row.to_json() for row in rows)], indent=2, ensure_ascii=False)
             + "\n",

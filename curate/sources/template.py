@@ -75,7 +75,7 @@ class Template:
     name: str = "no template"
 
     def render(self, sample: Sample, system: str | None = None) -> tuple[Turn, ...]:
-        """The turns to send; `system` goes before a system turn of the conversation or the template.
+        """The turns to send; `system` goes before the system turn of conversation or template.
 
         A prompt that is a conversation keeps its earlier turns, after the shots. Raises SampleError
         when a field that the template asks for is not there (`{{answer}}` without gold answer,

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datatrove.data import Document
 
 from curate.errors import UsageError
 from curate.sample import Sample
 from curate.scorers import Length, MathAnswer
 from curate.select import Keep
-from curate.step import Context
+from curate.step import Context, Unit
 from filters import (
     correct_answer,
     language_consistent,
@@ -68,11 +69,16 @@ class Book:
     def __init__(self) -> None:
         self.drops: list[tuple[Any, ...]] = []
 
-    def count(self, *args: Any, **numbers: int) -> None:
+    def count(self, label: str, unit: Unit, **numbers: int) -> None:
         raise AssertionError("Keep leaves counting to the runner")
 
-    def drop(self, label: str, unit: str, document: Any, reason: str, **more: Any) -> None:
-        self.drops.append((label, unit, document.id, reason, more["detail"], more["failed"]))
+    def drop(
+        self, label: str, unit: Unit, document: Document, reason: str, *, detail: str, failed: bool
+    ) -> None:
+        self.drops.append((label, unit, document.id, reason, detail, failed))
+
+    def note(self, name: str, value: Any) -> None:
+        raise AssertionError("Keep has nothing to note")
 
 
 def test_what_is_refused_is_in_the_ledger_with_its_reason() -> None:

@@ -111,7 +111,11 @@ def test_a_conversation_follows_the_shots(template):
     sent = template(SHOTS).render(TALK)
     assert [turn["role"] for turn in sent] == ["system", *["user", "assistant"] * 2, "user"]
     assert sent[0] == HISTORY[0]
-    assert [turn["content"] for turn in sent[3:]] == ["What is 1 + 1?", "2", "Question: And 2 more?"]
+    assert [turn["content"] for turn in sent[3:]] == [
+        "What is 1 + 1?",
+        "2",
+        "Question: And 2 more?",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +140,10 @@ def test_a_sample_is_rewritten_without_what_was_sent_to_get_it(template):
         ("\n<!-- usr -->\n{{problem}}", r"t\.md:2: unknown marker <!-- usr -->; did you mean user"),
         ("{{problem}}", "there is no user turn"),
         ("<!-- system -->\nBe brief.", "there is no user turn"),
-        ("<!-- user -->\nA\n<!-- user -->\n{{problem}}", r"t\.md:3: a user turn cannot stand after"),
+        (
+            "<!-- user -->\nA\n<!-- user -->\n{{problem}}",
+            r"t\.md:3: a user turn cannot stand after",
+        ),
         ("<!-- assistant -->\nA\n<!-- user -->\n{{problem}}", r"t\.md:1: .* cannot stand first"),
         ("<!-- user -->\nA\n<!-- system -->\nB", r"t\.md:3: a system turn cannot .* a user turn"),
         ("<!-- user -->\nA\n<!-- assistant -->\nB", r"t\.md:3: the last turn must be the user's"),
@@ -171,4 +178,6 @@ def test_the_shipped_templates_send_the_problem_in_r1s_format(name):
     assert "What is 3 + 4?" in turns[-1]["content"]
     for turn in turns:
         if turn["role"] == "assistant":
-            assert re.fullmatch(r"<think>\n.+\n</think>\n.*\\boxed\{-?\d+\}.*", turn["content"], re.S)
+            assert re.fullmatch(
+                r"<think>\n.+\n</think>\n.*\\boxed\{-?\d+\}.*", turn["content"], re.S
+            )
