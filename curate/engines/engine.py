@@ -1,6 +1,6 @@
 """From what a person types to an engine: `local`, or the address of an OpenAI-compatible server.
 
-engine = open_engine("http://node1:8000/v1", model="Qwen/QwQ-32B@976055f", out=out, store=store, slots=32)
+engine = open_engine("http://node1:8000/v1", model="Qwen/QwQ-32B@976055f", …)
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ _REACH_S = 10.0
 
 
 def open_engine(spec: str, *, model: str | None, out: Path, store: Store, slots: int) -> Engine:
-    """The engine that `spec` names; nothing is started, and a server is asked only for its model when none is given.
+    """The engine that `spec` names. Nothing is started; a server is asked only which model it has.
+
 
     Args:
-        model: what an endpoint is asked for, `NAME` or `NAME@REVISION`; None takes the only one that it serves.
+        model: `NAME` or `NAME@REVISION` at an endpoint; None takes the only one that it serves.
         out: the run directory, where a local engine keeps its log.
         store: remembers which model an endpoint served, for when it is gone.
-        slots: how many requests a local engine works on at a time.
+        slots: how many requests
+            a local engine works on at a time.
     """
     if spec == "local":
         local = LocalEngine(out, slots=slots)
@@ -54,7 +56,7 @@ class EndpointEngine:
         self._store = store
 
     def start(self) -> Endpoint:
-        """Checks that the server is there and serves the model; what it cannot be asked is not checked."""
+        """Checks that the server is there and, if it lists its models, serves this one."""
         url = self.endpoint.url
         deadline = time.monotonic() + _REACH_S
         while True:
@@ -73,7 +75,7 @@ class EndpointEngine:
         return self.endpoint
 
     def is_alive(self) -> bool:
-        """Always: another machine's server may come back, and the client decides how long to wait."""
+        """Always: it may come back, and the client decides how long to wait."""
         return True
 
     def describe_death(self) -> str:
@@ -105,7 +107,7 @@ def _checked_url(spec: str) -> str:
     if parts.username or parts.password:
         raise UsageError("an engine's address holds no password; set $CURATE_API_KEY instead")
     if parts.query or parts.fragment or not parts.path.rstrip("/").endswith("/v1"):
-        base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        base = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1')}"
         raise UsageError(f"engine={spec!r} does not end in /v1; did you mean {base}/v1?")
     return spec.rstrip("/")
 

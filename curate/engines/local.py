@@ -1,4 +1,4 @@
-"""The embedded model: a server of our own on this machine, shared by the workers of a run and gone with the last of them."""
+"""The embedded model: a server on this machine, shared by a run's workers, gone with the last."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _leases: weakref.WeakSet[IO[bytes]] = weakref.WeakSet()
 
 
 def _close_leases() -> None:
-    """A forked child shares its parent's locks; it must not keep the engine alive when the parent is killed."""
+    """A forked child shares its parent's locks; it must not hold the engine after the parent."""
     for lease in list(_leases):
         lease.close()
 
@@ -38,7 +38,7 @@ os.register_at_fork(after_in_child=_close_leases)
 
 
 class LocalEngine:
-    """SmolLM2-135M on llama.cpp, or the GGUF file that `$CURATE_MODEL` names; `slots` requests at a time."""
+    """SmolLM2-135M, or the GGUF that `$CURATE_MODEL` names; `slots` requests at a time."""
 
     kind = "chat"
     default_concurrency = 8
@@ -60,7 +60,7 @@ class LocalEngine:
         return self.out / "engine.log"
 
     def start(self) -> Endpoint:
-        """The running server, started if no other worker of the run did; EngineError when it does not start."""
+        """The running server, started if no other worker did; EngineError when it cannot be."""
         if importlib.util.find_spec("xllamacpp") is None:
             raise EngineError(
                 "the local engine is not installed; run `pip install 'curate-datasets[local]'`,"
@@ -106,7 +106,7 @@ class LocalEngine:
         self._process = None
 
     def _folder(self, model: Path) -> Path:
-        """Where the users of one server meet, on this machine: one folder a run, model and number of slots."""
+        """Where the users of one server meet: a folder for each run, model and number of slots."""
         what = f"{self.out.resolve()}\n{model.resolve()}\n{self.slots}"
         name = f"curate-{os.getuid()}-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
         folder = Path(tempfile.gettempdir(), name)
@@ -164,7 +164,7 @@ class LocalEngine:
 
 
 def _listens(url: str) -> bool:
-    """True while a server has its port open; a busy one that is slow to take a connection counts."""
+    """True while a server has its port open, even when it is too busy to take a connection."""
     parts = urlsplit(url)
     try:
         socket.create_connection((parts.hostname or "", parts.port or 80), timeout=2.0).close()

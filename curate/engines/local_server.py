@@ -1,11 +1,12 @@
-"""The embedded model as a server of its own: llama.cpp (xllamacpp) on loopback, for as long as somebody holds its lease.
+"""The embedded model as a server: llama.cpp on loopback for as long as somebody holds its lease.
 
-    python -m curate.engines.local_server '{"model": "FILE.gguf", "name": "…", "slots": 8, "folder": "/tmp/curate-…"}'
+        python -m curate.engines.local_server '{"model": FILE, "name": …, "slots": 8, "folder": …}'
 
-Two processes. One watches `lease` in the folder, a file on which every user holds a shared lock: when it can lock the file for
-itself alone, nobody is left, and it ends both. The kernel drops a lock with the process that held it, so a killed user
-counts as gone. The other one loads and serves; it is apart because loading holds Python's interpreter lock for
-seconds (measured), and nothing else in that process runs meanwhile.
+Two processes. One watches `lease` in the folder, a file on which every user holds a shared lock:
+when it can lock the file for itself alone, nobody is left, and it ends both. The kernel drops a
+lock with the process that held it, so a killed user counts as gone. The other one loads and serves;
+it is apart because loading holds Python's interpreter lock for seconds (measured), and nothing else
+in that process runs meanwhile.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def _watch(server: int, folder: Path) -> int:
             except BlockingIOError:
                 time.sleep(_LOOK_S)
                 continue
-            # From here on a newcomer waits for this lock, so it cannot meet a server that is about to end.
+            # From here on a newcomer waits for this lock, so it cannot meet a server that is about
+            # to end.
             (folder / STATE).unlink(missing_ok=True)
             os.kill(server, signal.SIGKILL)
             os.waitpid(server, 0)
@@ -59,8 +61,9 @@ def _serve(watcher: int, model: str, name: str, slots: int, folder: str) -> NoRe
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != watcher:
         os._exit(1)
-    # Threads that wait must sleep, not spin: with other work on the cores 2 spinning threads make 6 tokens/s for 48
-    # processor seconds, where 2 that sleep make 34 for 13 (measured, 2 cores, load 5). Read when the library is loaded.
+    # Threads that wait must sleep, not spin: with other work on the cores 2 spinning threads make 6
+    # tokens/s for 48 processor seconds, where 2 that sleep make 34 for 13 (measured, 2 cores, load
+    # 5). Read when the library is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     xllamacpp: Any = importlib.import_module("xllamacpp")
     params = xllamacpp.CommonParams()

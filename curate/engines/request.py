@@ -1,4 +1,4 @@
-"""What is asked and what comes back: the two values that pass between `Generate`, the client and the store."""
+"""What is asked and what comes back: all that passes between `Generate`, client and store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Request:
 
     @cached_property
     def key(self) -> str:
-        """SHA-256 of all that determines the answer, 64 hex digits; `max_tokens` is checked, not hashed."""
+        """SHA-256 of what determines the answer, 64 hex digits; `max_tokens` is checked instead."""
         return digest(
             {
                 "model": self.model,
@@ -43,9 +43,9 @@ class Request:
 class Completion:
     """What a model said to one request.
 
-    `finish_reason`: `stop` (it ended by itself), `length` (the limit ended it), `cut` (we did, for the rule in `cut_by`;
-    `text` is the beginning), `refused` (the server will never answer this one; `error` says why, `text` is empty), or
-    what else the engine calls it.
+    `finish_reason`: `stop` (it ended by itself), `length` (the limit ended it), `cut` (we did, for
+    the rule in `cut_by`; `text` is the beginning), `refused` (the server will never answer this
+    one; `error` says why, `text` is empty), or what else the engine calls it.
     """
 
     text: str
@@ -59,11 +59,10 @@ class Completion:
     """The name that the engine answered under."""
 
     def serves(self, request: Request, rules: frozenset[str]) -> bool:
-        """True when this is what `request` would get, for a request of the same key under these cutting rules."""
+        """True when a request of the same key would get this, while `rules` may cut answers."""
         if self.finish_reason in ("length", "refused"):
             return self.max_tokens == request.max_tokens
         if self.finish_reason == "cut" and self.cut_by not in rules:
             return False
-        if self.completion_tokens is None:
-            return self.max_tokens <= request.max_tokens
-        return self.completion_tokens <= request.max_tokens
+        known = self.max_tokens if self.completion_tokens is None else self.completion_tokens
+        return min(known, self.max_tokens) <= request.max_tokens

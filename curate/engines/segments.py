@@ -1,11 +1,12 @@
-"""The sample store on disk: append-only segments, one writer each, and an index beside each segment.
+"""The sample store on disk: append-only segments, one writer each, an index beside each.
 
-    STORE/1a9f…-3e1-5b0c77aa.records   record, record, …   record = header (60 bytes), zstd frame
-    STORE/1a9f…-3e1-5b0c77aa.index     entry, entry, …     entry  = key prefix, offset, length (20 bytes)
+    STORE/1a9f…-3e1-5b0c77aa.records   record = header (60 bytes), zstd frame
+    STORE/1a9f…-3e1-5b0c77aa.index     entry  = key prefix, offset, length (20 bytes)
 
-A record is one `write`, so a killed writer leaves at most one torn record, at the end. Nobody repairs another's files: what
-is torn is ignored, and what the index lacks is found by walking the headers from its last good entry. 20 bytes a record
-make a store of a million open in well under a second, where reading 10 GB of records would take minutes.
+A record is one `write`, so a killed writer leaves at most one torn record, at the end. Nobody
+repairs another's files: what is torn is ignored, and what the index lacks is found by walking the
+headers from its last good entry. 20 bytes a record make a store of a million open in well under a
+second, where reading 10 GB of records would take minutes.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ _CHECK = struct.Struct("<I")
 _ENTRY = struct.Struct("<QQI")
 ENTRY = np.dtype([("key", "<u8"), ("offset", "<u8"), ("length", "<u4")])
 HEADER_BYTES = _HEADER.size + _CHECK.size
-# Measured on R1-style traces of 19 kB, one frame each: level 1 makes 3.25 times smaller, 3 makes 3.43, 9 makes 3.78 at
-# five times the work; so a million completions of 20 kB take 6 GB.
+# Measured on R1-style traces of 19 kB, one frame each: level 1 makes 3.25 times smaller, 3 makes
+# 3.43, 9 makes 3.78 at five times the work; so a million completions of 20 kB take 6 GB.
 _LEVEL = 3
 
 

@@ -1,4 +1,4 @@
-"""What a model server is to us: an address, and the two questions that are asked before any completion."""
+"""What a model server is to us: an address, a key, and the models that it lists."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def refused_key(url: str, status: int) -> str:
 
 
 def list_models(endpoint: Endpoint, timeout_s: float = 10.0) -> list[str] | None:
-    """The names that a server answers to; None when it does not say. OSError when nobody is there."""
+    """The models that a server has; None when it does not say. OSError when nobody is there."""
     request = urllib.request.Request(f"{endpoint.url}/models", headers=endpoint.headers)
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

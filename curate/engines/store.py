@@ -4,8 +4,9 @@
         store.get(request) or ask(request)      # what an engine said, whenever and for whatever run
         store.put(request, completion)          # before anything else happens to it
 
-Shared by all runs and pipelines, on any shared file system, without locks; never deleted. A store sees what was there when
-it was opened, and what it wrote itself. It belongs to one process, and any thread of it.
+Shared by all runs and pipelines, on any shared file system, without locks; never deleted. A store
+sees what was there when it was opened, and what it wrote itself. It belongs to one process, and any
+thread of it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Place(NamedTuple):
 
 
 class _Table:
-    """Key prefix -> places, 24 bytes a record: sorted arrays, and a small dict of the newest that is merged now and then."""
+    """Key prefix -> places, 24 bytes a record: sorted arrays, and a dict of the newest ones."""
 
     def __init__(self, keys: np.ndarray, places: np.ndarray) -> None:
         self._sort(keys, places)
@@ -125,9 +126,11 @@ class Store:
         return len(self._table)
 
     def get(self, request: Request, rules: frozenset[str] = frozenset()) -> Completion | None:
-        """What `request` would get, or None when it must be asked for; `rules` are those that may cut an answer.
+        """What `request` would get, or None when it must be asked for; `rules` may cut answers.
 
-        Of several records the one with the smallest content hash counts, so the order of writing does not.
+
+        Of several records the one with the smallest content hash counts, so the order of writing
+        does not.
         """
         with self._lock:
             found = [
@@ -155,7 +158,7 @@ class Store:
             self._table.add(prefix(key), place)
 
     def prepare(self) -> SegmentWriter:
-        """Opens this store's own segment, so that an unwritable folder is known before anything is paid for."""
+        """Opens the segment to write to, so that a folder that cannot be is known beforehand."""
         with self._lock:
             if self._writer is None:
                 self._writer = SegmentWriter(self.path)
@@ -163,7 +166,7 @@ class Store:
             return self._writer
 
     def remember(self, url: str, model: str) -> None:
-        """Notes which model an endpoint serves, so that a replay knows it when nothing answers there."""
+        """Notes which model an endpoint serves, for the replay when nothing answers there."""
         path = self._endpoint(url)
         part = path.with_suffix(f".{secrets.token_hex(4)}")
         try:

@@ -49,7 +49,7 @@ class Answer:
         self._model: str | None = None
 
     def feed(self, data: bytes) -> bool:
-        """Takes bytes as they come; True when they completed an event. Raises Fault on what is not a completion."""
+        """Takes bytes as they come; True when they completed an event. Fault if it is not one."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > _LONGEST_EVENT:
             raise Fault("an event without end")
@@ -127,7 +127,8 @@ def _error_event(error: Any) -> Exception:
 
 
 def clean(text: str) -> str:
-    """The text as Arrow and every reader takes it: halves of a character are joined or replaced, as are NULs.
+    """The text as every reader takes it: halves of a character are joined or replaced, NULs too.
+
 
     >>> clean("a\\x00b\\ud83d\\ude00\\ud83d")
     'a\\ufffdb\\U0001f600\\ufffd'

@@ -22,7 +22,7 @@ _LONGEST_WAIT_S = 300.0
 
 
 def body(request: Request) -> bytes:
-    """The request's JSON. Always one completion, always streamed: closing a stream is what frees its slot."""
+    """The request's JSON: one completion, streamed, since closing a stream is what frees a slot."""
     values = {
         "model": request.model,
         "messages": request.messages,
@@ -40,7 +40,7 @@ def body(request: Request) -> bytes:
 
 
 async def check(response: aiohttp.ClientResponse) -> None:
-    """Returns for the beginning of a stream; else raises Fault, Refused or, where no repetition helps, EngineError."""
+    """Returns at the beginning of a stream; else raises Fault, Refused, or EngineError for good."""
     status, url = response.status, str(response.url)
     if status == 200:
         if response.content_type != "text/event-stream":

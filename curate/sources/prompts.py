@@ -23,7 +23,7 @@ from curate.errors import RunError, UsageError
 from curate.sample import Sample
 from curate.sources import gym, hub
 from curate.sources.files import FileSource, open_files
-from curate.sources.row import BadRow, Defaults, Place, read_row
+from curate.sources.row import BadRow, Defaults, Place, Source, read_row
 from curate.step import Context, Step
 
 SHOWN_CHARACTERS = 2_000
@@ -98,6 +98,8 @@ class Prompts(Step):
 
     is_source = True
     counts_itself = True
+    rows_of: Source
+    """Opened by `prepare`."""
 
     def __init__(
         self,
@@ -121,7 +123,7 @@ class Prompts(Step):
         self.rows_of = self._open(context)
         self.rows_of.check()
 
-    def _open(self, context: Context) -> FileSource | hub.HubSource | gym.GymSource:
+    def _open(self, context: Context) -> Source:
         if self.spec.startswith(hub.PREFIX):
             return hub.open_hub(self.spec, streaming=self.limit is not None)
         if self.spec.startswith(gym.PREFIX):

@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from curate.sample import COLUMNS, Sample, Turn, canonical_json, prompt_id
 from curate.sources.language import written_in
@@ -50,6 +50,27 @@ class Row(NamedTuple):
 
 
 Rows = Iterator[Row]
+
+
+class Source(Protocol):
+    """Where rows come from; every pass over `rows` gives the same ones."""
+
+    @property
+    def name(self) -> str:
+        """The source of rows that name none."""
+        ...
+
+    @property
+    def reads_all(self) -> bool:
+        """True where reading is cheap: then rows behind the limit are looked at for conflicts."""
+        ...
+
+    def check(self) -> None:
+        """UsageError when there is nothing to ask; called before anything runs."""
+
+    def rows(self) -> Rows:
+        """All rows, bad ones too."""
+        ...
 
 
 @dataclass(frozen=True)

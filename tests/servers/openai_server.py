@@ -20,7 +20,9 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server does with one request. It streams `content` piece by piece, unless another field says otherwise."""
+    """What the server does with one request. It streams `content` piece by piece, unless another
+    field says otherwise.
+    """
 
     content: Sequence[str] = ("ok",)
     reasoning: Sequence[str] = ()
@@ -39,15 +41,21 @@ class Reply:
     ends: Literal["well", "close", "reset", "hang", "drip", "garbage", "error", "hang_done"] = (
         "well"
     )
-    """After the last piece: the proper end; a closed connection; a reset; silence; a byte now and then; no JSON; an error
-    event; everything, then silence."""
+    """After the last piece: the proper end; a closed connection; a reset; silence; a byte now and
+    then; no JSON; an error event; everything, then silence.
+    """
 
 
+_STREAM = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 Script = Callable[[int, dict[str, Any]], Reply]
 
 
 class ScriptedServer:
-    """Serves on loopback until the `with` block ends; `script` gets the request's number, from 0, and its body."""
+    """Serves on loopback until the `with` block ends; `script` gets the request's number, from 0,
+    and its body.
+    """
 
     def __init__(
         self,
@@ -157,25 +165,27 @@ class ScriptedServer:
     async def _stream(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: Reply, model: str
     ) -> bool:
-        writer.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-        )
+        out = [_STREAM]
         deltas = [{reply.reasoning_field: piece} for piece in reply.reasoning]
         deltas += [{"content": piece} for piece in reply.content]
         for delta in deltas:
-            _event(writer, {"choices": [{"delta": delta, "finish_reason": None}], "model": model})
+            choice = {"delta": delta, "finish_reason": None}
+            out.append(_event({"choices": [choice], "model": model}))
             if reply.pause_s:
+                writer.write(b"".join(out))
+                out.clear()
                 await asyncio.sleep(reply.pause_s)
                 if reader.at_eof() or writer.transport.is_closing():
                     self.dropped += 1
                     return False
         if reply.ends not in ("well", "hang_done"):
+            writer.write(b"".join(out))
             return await self._end_badly(writer, reply)
-        _event(writer, {"choices": [{"delta": {}, "finish_reason": reply.finish_reason}]})
+        out.append(_event({"choices": [{"delta": {}, "finish_reason": reply.finish_reason}]}))
         if reply.usage:
             used = {"prompt_tokens": 5, "completion_tokens": len(deltas)}
-            _event(writer, {"choices": [], "usage": used})
-        _chunk(writer, b"data: [DONE]\n\n")
+            out.append(_event({"choices": [], "usage": used}))
+        writer.write(b"".join([*out, _chunk(b"data: [DONE]\n\n")]))
         if reply.ends == "hang_done":
             await asyncio.sleep(60)
         writer.write(b"0\r\n\r\n")
@@ -189,21 +199,21 @@ class ScriptedServer:
             sock.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
         elif reply.ends == "garbage":
-            _chunk(writer, b'data: {"choices": [}\n\n')
+            writer.write(_chunk(b'data: {"choices": [}\n\n'))
         elif reply.ends == "error":
-            _event(writer, {"error": {"message": "out of memory", "code": 500}})
+            writer.write(_event({"error": {"message": "out of memory", "code": 500}}))
         elif reply.ends == "hang":
             await asyncio.sleep(60)
         elif reply.ends == "drip":
             for _ in range(600):
-                _chunk(writer, b":")
+                writer.write(_chunk(b":"))
                 await asyncio.sleep(0.1)
         return False
 
 
-def _chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
-    writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+def _chunk(data: bytes) -> bytes:
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
-def _event(writer: asyncio.StreamWriter, value: dict[str, Any]) -> None:
-    _chunk(writer, b"data: " + json.dumps(value).encode() + b"\n\n")
+def _event(value: dict[str, Any]) -> bytes:
+    return _chunk(b"data: " + json.dumps(value).encode() + b"\n\n")

@@ -308,6 +308,8 @@ class Restless:
 
     name, reads_all, passes = "restless", True, 0
 
+    def check(self) -> None: ...
+
     def rows(self):
         self.passes += 1
         yield Row(Place("restless", 1), {"problem": f"What is {self.passes} + 1?"})
