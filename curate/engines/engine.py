@@ -18,7 +18,9 @@ ALLOWED = "'local' or one address such as http://HOST:8000/v1"
 _REACH_S = 10.0
 
 
-def open_engine(spec: str, *, model: str | None, out: Path, store: Store, slots: int) -> Engine:
+def open_engine(
+    spec: str, *, model: str | None, out: Path, store: Store, slots: int | None = None
+) -> Engine:
     """The engine that `spec` names. Nothing is started; a server is asked only which model it has.
 
 

@@ -43,9 +43,9 @@ class LocalEngine:
     kind = "chat"
     default_concurrency = 8
 
-    def __init__(self, out: Path, *, slots: int) -> None:
+    def __init__(self, out: Path, *, slots: int | None = None) -> None:
         self.out = out
-        self.slots = slots
+        self.slots = slots or self.default_concurrency
         own = os.environ.get("CURATE_MODEL")
         path = locate(SMOLLM2) if own else None
         self.model = path.stem if path else SMOLLM2.name
@@ -98,11 +98,8 @@ class LocalEngine:
             self._lease.close()
             self._lease = None
         if self._process is not None:
-            try:
-                self._process.wait(1.0)
-            except subprocess.TimeoutExpired:
-                # Other workers use it: it is not ours to wait for, which Popen would warn of.
-                self._process.returncode = 0
+            # It lingers, and others may use it: not ours to wait for, which Popen would warn of.
+            self._process.returncode = self._process.poll() or 0
         self._process = None
 
     def _folder(self, model: Path) -> Path:

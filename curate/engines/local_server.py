@@ -20,11 +20,13 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 STATE = "state.json"
 LEASE = "lease"
 _LOOK_S = 0.25
+_LINGER_S = 1.5
+"""Without a user before it ends: a worker that goes on to its next task still finds it."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -39,13 +41,15 @@ def main(arguments: dict[str, Any]) -> int:
 
 def _watch(server: int, folder: Path) -> int:
     with (folder / LEASE).open("rb") as lease:
+        last_used = time.monotonic()
         while True:
             ended, status = os.waitpid(server, os.WNOHANG)
             if ended:
                 return os.waitstatus_to_exitcode(status) & 0xFF
-            try:
-                fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _lock(lease):
+                last_used = time.monotonic()
+            if time.monotonic() - last_used < _LINGER_S:
+                fcntl.flock(lease, fcntl.LOCK_UN)
                 time.sleep(_LOOK_S)
                 continue
             # From here on a newcomer waits for this lock, so it cannot meet a server that is about
@@ -54,6 +58,15 @@ def _watch(server: int, folder: Path) -> int:
             os.kill(server, signal.SIGKILL)
             os.waitpid(server, 0)
             return 0
+
+
+def _lock(lease: IO[bytes]) -> bool:
+    """Takes the lease for this process alone; False while somebody uses it."""
+    try:
+        fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _serve(watcher: int, model: str, name: str, slots: int, folder: str) -> NoReturn:

@@ -126,7 +126,7 @@ class Generate(Step):
                 model=self.model,
                 out=context.out,
                 store=store,
-                slots=self.concurrency or 8,
+                slots=self.concurrency,
             )
             total = self.concurrency or engine.default_concurrency
             window = max(1, context.share(total))

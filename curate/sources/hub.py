@@ -52,9 +52,9 @@ class HubSource:
             for number, value in enumerate(data, 1):
                 yield Row(Place(self.name, number), value)
         except (OSError, ValueError, RuntimeError, HfHubHTTPError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            said = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
             raise RunError(
-                f"cannot read {asked} (split {self.split}): {reason}; check the name and revision, "
+                f"cannot read {asked} (split {self.split}): {said}; check the name and revision, "
                 "the network and, for a private dataset, HF_TOKEN"
             ) from error
 

@@ -89,7 +89,7 @@ def test_answers_with_seed_reason_and_usage_then_ends(tmp_path: Path) -> None:
             refused = client.next()[1]
             assert refused.finish_reason == "refused"
             assert "exceeds the available context" in (refused.error or "")
-        assert seconds_until_gone(tmp_path) < 2
+        assert seconds_until_gone(tmp_path) < 4
         assert len(store) == 4
     assert (tmp_path / "out" / "engine.log").exists()
 
@@ -110,7 +110,7 @@ def test_gone_when_its_last_user_is_killed(tmp_path: Path) -> None:
     assert servers(tmp_path), "the second user keeps it"
     second.kill()
     second.communicate()
-    assert seconds_until_gone(tmp_path) < 2
+    assert seconds_until_gone(tmp_path) < 4
     assert not list(tmp_path.glob("curate-*/state.json"))
 
 
@@ -120,7 +120,7 @@ def test_gone_when_its_user_is_killed_while_it_loads(tmp_path: Path) -> None:
         time.sleep(0.005)
     user.kill()
     user.communicate()
-    assert seconds_until_gone(tmp_path) < 3
+    assert seconds_until_gone(tmp_path) < 4.5
 
 
 def test_forked_child_does_not_keep_it(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_forked_child_does_not_keep_it(tmp_path: Path) -> None:
         signal.pause()
     try:
         engine.close()
-        assert seconds_until_gone(tmp_path) < 2
+        assert seconds_until_gone(tmp_path) < 4
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -154,7 +154,7 @@ def test_killed_engine_is_told_and_the_next_run_starts_another(tmp_path: Path) -
         assert again.is_alive()
     finally:
         again.close()
-    assert seconds_until_gone(tmp_path) < 2
+    assert seconds_until_gone(tmp_path) < 4
 
 
 def test_killed_watcher_takes_the_server_with_it(tmp_path: Path) -> None:
