@@ -15,7 +15,7 @@ from typing import Literal
 
 from curate import Step, pipeline
 from curate.generate import Generate
-from curate.select import Dedup, Pick
+from curate.select import Dedup, Keep, Pick
 from curate.sinks import DatasetFolder
 from curate.sources import Prompts
 from filters import correct_answer, language_consistent, r1_format, readable, think_format
@@ -38,7 +38,7 @@ def cold_start(
 ) -> list[Step]:
     """Cold start: a few thousand long, readable, checked traces (DeepSeek-R1, section 2.3.1)."""
 
-    def generate(template: str, keep: int, form: Step) -> Step:
+    def generate(template: str, keep: int, form: Keep) -> Step:
         return Generate(
             engine,
             model=model,

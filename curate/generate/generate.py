@@ -133,7 +133,6 @@ class Generate(Step):
             client = stack.enter_context(Client(engine, store, window))
             for rollout in self._rollouts(data, engine, store, client, window):
                 yield from self._emit(rollout)
-                self._report(client)
             self._check_judged(at_end=True)
             self._note(engine, client)
 
@@ -154,6 +153,7 @@ class Generate(Step):
                 return
             (rollout, request), completion = client.next()
             self._decide(rollout, request, completion)
+            self._report(client)
             if self._advance(rollout, engine, store, client):
                 yield rollout
 
@@ -239,7 +239,7 @@ class Generate(Step):
             verdict = verdicts.get(rule.scorer.name)
             if verdict is None or rule.accepts(verdict):
                 continue
-            reason = rule.scorer.name if verdict.is_judged else f"{rule.scorer.name}:unjudged"
+            reason = rule.refusal(verdict)
             rollout.refused[reason] += 1
             self.drop(sample.to_document(), reason, verdict.reason)
             return
@@ -273,9 +273,8 @@ class Generate(Step):
 
     def _report(self, client: Client) -> None:
         if self.context:
-            self.context.report(
-                {**self.numbers, **client.numbers(), "decided": self.numbers["decided"]}
-            )
+            decided = self.numbers["decided"]
+            self.context.report({**self.numbers, **client.numbers(), "decided": decided})
 
     def _note(self, engine: Engine, client: Client) -> None:
         """Says for the manifest who answered and what it took."""

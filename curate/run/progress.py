@@ -44,7 +44,8 @@ class Progress:
             self._bar.update(task, completed=numbers["done"], said=self.sentence(numbers))
         elif now - self._said >= PLAIN_EVERY_S:
             self._said = now
-            say(f"{self.name}: {self.share(numbers)}{self.sentence(numbers)}")
+            parts = [self.share(numbers), self.sentence(numbers)]
+            say(f"{self.name}: {', '.join(part for part in parts if part)}")
 
     def stop(self) -> None:
         if self._bar:
@@ -62,11 +63,8 @@ class Progress:
         return sums
 
     def share(self, numbers: Counter[str]) -> str:
-        return (
-            f"{numbers['done']:,.0f} of {self.total:,}, "
-            if self.total
-            else f"{numbers['done']:,.0f}, "
-        )
+        of = f" of {self.total:,}" if self.total else ""
+        return f"{numbers['done']:,.0f}{of} done"
 
     def sentence(self, numbers: Counter[str]) -> str:
         """Rates and what is left, as far as they are known."""

@@ -66,12 +66,12 @@ class MathAnswer(Scorer):
             return "no gold answer"
         if problem := _unparseable(gold):
             return f"the gold answer is {problem}"
-        if read_number(clean(gold)) or squeeze(gold).isalpha():
-            return None
         if not any(char.isalnum() for char in gold):
             return "the gold answer is not readable"
         if len(text.prose(gold)) > MAX_WORDS:
             return "the gold answer is prose"
+        if read_number(clean(gold)) or squeeze(gold).isalpha():
+            return None
         try:
             return (
                 None if _parsed_gold(gold, _in_main_thread()) else "the gold answer is not readable"

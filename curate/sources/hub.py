@@ -37,6 +37,7 @@ class HubSource:
         import datasets
         from huggingface_hub.errors import HfHubHTTPError
 
+        datasets.disable_progress_bars()  # they would run through the run's own
         asked = f"{PREFIX}{self.name}@{self.revision}"
         try:
             data: Any = datasets.load_dataset(

@@ -158,7 +158,11 @@ def test_every_refused_sample_has_its_rule(tmp_path: Path) -> None:
     assert outcome.funnel["samples"]["dropped"] == dict(reasons)
 
 
-@pytest.mark.parametrize("gold", [None, "", "a proof"], ids=["none", "empty", "prose"])
+@pytest.mark.parametrize(
+    "gold",
+    [None, "", "We first note that the two sides are equal for all real x."],
+    ids=["none", "empty", "prose"],
+)
 def test_gold_that_cannot_be_judged_is_never_asked(tmp_path: Path, gold: str | None) -> None:
     with ScriptedServer(add) as server:
         outcome = run(tmp_path, server.url, [replace(prompts(1)[0], answer=gold)])

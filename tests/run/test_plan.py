@@ -46,15 +46,12 @@ def any_order(data: Any, rank: int = 0, world_size: int = 1) -> Any:
     return data
 
 
-DEDUP = {"by": "completion", "within": "prompt"}
-
-
 @pytest.mark.parametrize(
     ("steps", "stages"),
     [
         pytest.param([Source()], [["Source"]], id="a source alone"),
         pytest.param(
-            [Source(), Asks(), Dedup(**DEDUP), Pick(by="first"), Folder()],
+            [Source(), Asks(), Dedup(by="completion", within="prompt"), Pick(by="first"), Folder()],
             [["Source"], ["Asks", "Dedup", "Pick"], ["Folder"]],
             id="the cold start",
         ),

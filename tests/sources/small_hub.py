@@ -1,7 +1,8 @@
-"""A Hub of one dataset, as far as a reader needs it; Range and HEAD included, nothing can be written."""
+"""A Hub of one dataset, as far as a reader needs it: Range and HEAD, no writing."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import threading
@@ -15,7 +16,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @contextmanager
 def small_hub(name: str, files: Mapping[str, bytes]) -> Iterator[str]:
-    """Serves the dataset `name` on the loopback, branch `main` and its one commit; gives the address."""
+    """Serves the dataset `name` on the loopback, with branch `main`; gives the address."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -51,7 +52,8 @@ def small_hub(name: str, files: Mapping[str, bytes]) -> Iterator[str]:
             self._send(404, b"", {"X-Error-Code": code, "X-Error-Message": code})
 
         def _file(self, content: bytes) -> None:
-            headers = {"ETag": '"e"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+            tag = f'"{hashlib.sha256(content).hexdigest()}"'
+            headers = {"ETag": tag, "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
             if part := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or ""):
                 first, last = int(part[1]), min(int(part[2] or len(content)), len(content) - 1)
                 headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
