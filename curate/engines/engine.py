@@ -50,6 +50,7 @@ class EndpointEngine:
 
     kind = "chat"
     default_concurrency = 32
+    license: str | None = None
 
     def __init__(self, endpoint: Endpoint, model: str, revision: str | None, store: Store) -> None:
         self.endpoint = endpoint

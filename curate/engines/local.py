@@ -42,6 +42,7 @@ class LocalEngine:
 
     kind = "chat"
     default_concurrency = 8
+    license: str | None
 
     def __init__(self, out: Path, *, slots: int | None = None) -> None:
         self.out = out
@@ -49,6 +50,7 @@ class LocalEngine:
         own = os.environ.get("CURATE_MODEL")
         path = locate(SMOLLM2) if own else None
         self.model = path.stem if path else SMOLLM2.name
+        self.license = None if path else SMOLLM2.license
         self.revision: str | None = (sha256_of(path) if path else SMOLLM2.sha256)[:12]
         self._lease: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None

@@ -33,6 +33,8 @@ class Engine(Protocol):
     model: str
     revision: str | None
     kind: str
+    license: str | None
+    """Under which the model is, where that is known."""
     default_concurrency: int
 
     def start(self) -> Endpoint:

@@ -284,6 +284,7 @@ class Generate(Step):
                 "kind": self.identity()["engine"],
                 "model": engine.model,
                 "revision": engine.revision,
+                "license": engine.license,
             }
             sampling = {k: getattr(self, k) for k in ("temperature", "top_p", "max_tokens", "seed")}
             ledger.note("engine", {**said, **sampling})

@@ -22,7 +22,7 @@ import pytest
 from curate.engines.segments import entries
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("CURATE_TEST_KILLS", "20"))
+KILLS = int(os.environ.get("CURATE_TEST_KILLS", "8"))
 CONCURRENCY = 4
 
 
@@ -169,7 +169,7 @@ def test_killed_at_random_instants(tmp_path: Path) -> None:
     seed = int(os.environ.get("CURATE_TEST_SEED", time.time_ns() % 100_000))
     chance = random.Random(seed)
     print(f"seed {seed}")  # noqa: T201
-    job = Job(tmp_path, "limit=12", "samples=4", f"concurrency={CONCURRENCY}", "--tasks", "2")
+    job = Job(tmp_path, "limit=8", "samples=3", f"concurrency={CONCURRENCY}", "--tasks", "2")
     reference = Job(tmp_path / "reference", *job.words)
     (tmp_path / "reference").mkdir()
     started = time.monotonic()
