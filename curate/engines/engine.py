@@ -45,6 +45,12 @@ def open_engine(
     return EndpointEngine(endpoint, name or _only_model(endpoint, store), revision, store)
 
 
+def check_engine(spec: str) -> None:
+    """Raises UsageError for what no engine can be made of; asks nobody."""
+    if spec != "local":
+        _checked_url(spec)
+
+
 class EndpointEngine:
     """A server that somebody else runs, at one address."""
 

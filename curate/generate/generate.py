@@ -17,7 +17,7 @@ from typing import Any
 from datatrove.data import Document
 
 from curate.engines.client import Client
-from curate.engines.engine import Engine, open_engine
+from curate.engines.engine import Engine, check_engine, open_engine
 from curate.engines.request import Completion, Request
 from curate.engines.store import Store
 from curate.errors import RunError, UsageError
@@ -75,6 +75,7 @@ class Generate(Step):
         max_unjudged: float = 0.5,
     ) -> None:
         super().__init__()
+        check_engine(engine)
         self.engine_spec, self.model, self.template_name, self.system = (
             engine,
             model,
@@ -131,6 +132,7 @@ class Generate(Step):
             total = self.concurrency or engine.default_concurrency
             window = max(1, context.share(total))
             client = stack.enter_context(Client(engine, store, window))
+            self._report(client)
             for rollout in self._rollouts(data, engine, store, client, window):
                 yield from self._emit(rollout)
             self._check_judged(at_end=True)
@@ -273,8 +275,8 @@ class Generate(Step):
 
     def _report(self, client: Client) -> None:
         if self.context:
-            decided = self.numbers["decided"]
-            self.context.report({**self.numbers, **client.numbers(), "decided": decided})
+            decided = {"decided": self.numbers["decided"]}
+            self.context.report({**self.numbers, **client.numbers(), **decided})
 
     def _note(self, engine: Engine, client: Client) -> None:
         """Says for the manifest who answered and what it took."""

@@ -16,4 +16,5 @@ def say_oserror(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         what = place.strip() or "the run directory"
         return f"{what} cannot be written: {error.strerror}; choose another place with out=…"
-    return f"{error.strerror or error}{place}"
+    what = place.strip() or "a file of the run"
+    return f"{what}: {error.strerror or error}; choose another place with out=… or store=…"

@@ -47,6 +47,8 @@ OURS = (
 """What a run writes into its directory; `--replace` removes these and nothing else."""
 LOCK_PATIENCE_S = 10.0
 """A killed run's workers are gone within a second; a longer hold is a run that works."""
+LISTED = 10
+"""Bad rows that are shown; all of them are in `rejected/`."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,21 @@ class Run:
         engine = notes.get("engine") or self.manifest.data["engine"]
         self.manifest.set(stages=[*self.manifest.data["stages"], done], engine=engine)
         say(f"{stage.name}: {describe(rows)} in {duration(seconds)}")
+        if getattr(stage.steps[0], "is_source", False):
+            self.list_bad_rows(stage)
+
+    def list_bad_rows(self, stage: PlannedStage) -> None:
+        """Says where the rows stand that could not be used; the same row twice is no such row."""
+        bad = [
+            row["detail"]
+            for file in sorted((self.out / "rejected").glob(f"{stage.name}-*.parquet"))
+            for row in read_columns(file, ["reason", "detail"])
+            if row["detail"] and row["reason"] != "duplicate_prompt"
+        ]
+        for detail in bad[:LISTED]:
+            say(f"  {detail}")
+        if len(bad) > LISTED:
+            say(f"  … and {len(bad) - LISTED:,} more in {self.out / 'rejected'}")
 
     def finish(self, seconds: float) -> None:
         from curate.run.report import write_html
@@ -220,6 +237,12 @@ class Run:
         say(f"{last['out']:,} {last['unit']} in {where} after {duration(seconds)}")
         if not last["out"]:
             say(f"warning: nothing is left; see why with: curate report {self.out}")
+
+
+def read_columns(file: Path, columns: list[str]) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(file, columns=columns).to_pylist()
 
 
 def deal_to(stage: PlannedStage, after: PlannedStage | None) -> Deal:
