@@ -20,7 +20,7 @@ from curate.engines.client import Client
 from curate.engines.engine import Engine, check_engine, open_engine
 from curate.engines.request import Completion, Request
 from curate.engines.store import Store
-from curate.errors import RunError, UsageError
+from curate.errors import RunError, SampleError, UsageError
 from curate.generate.rollout import Rollout, is_correct, rule_in_force, seed_of
 from curate.sample import Sample, Turn, Verdict
 from curate.select.keep import Keep
@@ -166,11 +166,19 @@ class Generate(Step):
             prompt = Sample.from_document(document)
             problems = (rule.scorer.gold_problem(prompt) for rule in self.accept)
             if problem := next((p for p in problems if p), None):
-                self.drop(document, "gold_unusable", problem, unit="prompts")
-                self.numbers["decided"] += 1
+                self._leave_out_prompt(document, "gold_unusable", problem)
+                continue
+            try:
+                messages = self._messages(prompt)
+            except SampleError as error:
+                self._leave_out_prompt(document, "template_unfilled", str(error))
                 continue
             keep = None if self.keep == "all" else int(self.keep)
-            yield Rollout(prompt, self._messages(prompt), self.samples, keep)
+            yield Rollout(prompt, messages, self.samples, keep)
+
+    def _leave_out_prompt(self, document: Document, reason: str, detail: str) -> None:
+        self.drop(document, reason, detail, unit="prompts")
+        self.numbers["decided"] += 1
 
     def _messages(self, prompt: Sample) -> tuple[Turn, ...]:
         if self.template:

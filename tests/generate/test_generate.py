@@ -237,6 +237,15 @@ def test_a_rewrite_is_a_new_sample_of_the_same_prompt(tmp_path: Path) -> None:
     assert all(any(p.text in draft for p in raw.samples) for draft in drafts)
 
 
+def test_a_template_that_cannot_be_filled_leaves_the_prompt_out(tmp_path: Path) -> None:
+    (tmp_path / "t.md").write_text("<!-- user -->\n{{problem}} Not {{answer}}!\n")
+    asked = [replace(p, answer="none of 3 + 4" if i else None) for i, p in enumerate(prompts(3))]
+    with ScriptedServer(add) as server:
+        outcome = run(tmp_path, server.url, asked, template="t.md", accept=RULES[:1])
+    assert outcome.funnel["prompts"]["dropped"]["template_unfilled"] == 1
+    assert outcome.funnel["prompts"]["in"] == 3
+
+
 def test_the_system_prompt_is_sent(tmp_path: Path) -> None:
     with ScriptedServer(add) as server:
         run(tmp_path, server.url, prompts(1), system="Be brief.", stop=("END",), top_p=0.5)
