@@ -90,7 +90,7 @@ class Run:
             self.manifest = Manifest(self.out)
             said = manifest.identity(self.pipeline, self.stages)
             if self.is_complete(said):
-                say(f"nothing to do: {self.out} is complete (--replace makes it again)")
+                say(f"nothing to do: {shown(self.out)} is complete (--replace makes it again)")
                 return
             started = time.monotonic()
             self.begin(said)
@@ -219,7 +219,7 @@ class Run:
         for detail in bad[:LISTED]:
             say(f"  {detail}")
         if len(bad) > LISTED:
-            say(f"  … and {len(bad) - LISTED:,} more in {self.out / 'rejected'}")
+            say(f"  … and {len(bad) - LISTED:,} more in {shown(self.out / 'rejected')}")
 
     def finish(self, seconds: float) -> None:
         from curate.run.report import write_html
@@ -233,16 +233,21 @@ class Run:
     def summary(self, seconds: float) -> None:
         last = self.funnel()[-1]
         dataset = self.out / "dataset"
-        where = dataset if dataset.is_dir() else self.out
+        where = shown(dataset if dataset.is_dir() else self.out)
         say(f"{last['out']:,} {last['unit']} in {where} after {duration(seconds)}")
-        if not last["out"]:
-            say(f"warning: nothing is left; see why with: curate report {self.out}")
+        warning = "" if last["out"] else "warning: nothing is left; "
+        say(f"{warning}see what was left out and why with: curate report {shown(self.out)}")
 
 
 def read_columns(file: Path, columns: list[str]) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     return pq.read_table(file, columns=columns).to_pylist()
+
+
+def shown(path: Path) -> str:
+    """A path as one would type it here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def deal_to(stage: PlannedStage, after: PlannedStage | None) -> Deal:

@@ -12,6 +12,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
+from curate import __version__
 from curate.run.documents import read_share
 from tests.run.conftest import Project
 
@@ -235,6 +236,12 @@ def test_dry_run_shows_the_stages_and_runs_nothing(project: Project) -> None:
     assert "02-LambdaFilter: LambdaFilter > Trouble > without_eleven (5 tasks)" in done.stdout
     assert "03-Pick: Pick (5 tasks, sorted by prompt first)" in done.stdout
     assert not (project.root / "runs").exists()
+
+
+def test_version_and_help(project: Project) -> None:
+    assert project.curate("--version").stdout == f"curate {__version__}\n"
+    assert "--dry-run" in project.curate("run", "--help").stdout
+    assert "RUN" in project.curate("why", "-h").stdout
 
 
 def test_help_after_a_file_lists_its_parameters(project: Project) -> None:
