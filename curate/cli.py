@@ -30,6 +30,30 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"curate {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
+    add_run(commands)
+    why = commands.add_parser(
+        "why", help="one sample's story: every verdict, why it stayed or went"
+    )
+    why.add_argument("run", metavar="RUN", help="a run directory")
+    why.add_argument("id", metavar="ID", help="id of a sample or a prompt, or the beginning of one")
+    why.set_defaults(act=act_why)
+
+    report = commands.add_parser(
+        "report", help="funnel, lengths, yields, reasons; writes RUN/report.html too"
+    )
+    report.add_argument("run", metavar="RUN", help="a run directory")
+    report.set_defaults(act=act_report)
+
+    init = commands.add_parser(
+        "init", help="lay out a new project with filters, pipelines and cards"
+    )
+    init.add_argument("directory", metavar="DIR", help="the folder to make")
+    init.set_defaults(act=act_init)
+    return parser
+
+
+def add_run(commands: Any) -> None:
+    """`curate run`: its `--help` after a FILE is the pipeline's, so it is no option of argparse."""
     run = commands.add_parser(
         "run", help="run a pipeline; the same command again continues it", add_help=False
     )
@@ -65,26 +89,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="show this, or after FILE the pipeline's parameters",
     )
     run.set_defaults(act=act_run, parser=run)
-
-    why = commands.add_parser(
-        "why", help="one sample's story: every verdict, why it stayed or went"
-    )
-    why.add_argument("run", metavar="RUN", help="a run directory")
-    why.add_argument("id", metavar="ID", help="id of a sample or a prompt, or the beginning of one")
-    why.set_defaults(act=act_why)
-
-    report = commands.add_parser(
-        "report", help="funnel, lengths, yields, reasons; writes RUN/report.html too"
-    )
-    report.add_argument("run", metavar="RUN", help="a run directory")
-    report.set_defaults(act=act_report)
-
-    init = commands.add_parser(
-        "init", help="lay out a new project with filters, pipelines and cards"
-    )
-    init.add_argument("directory", metavar="DIR", help="the folder to make")
-    init.set_defaults(act=act_init)
-    return parser
 
 
 def positive(text: str) -> int:

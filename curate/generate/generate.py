@@ -27,8 +27,8 @@ from curate.select.keep import Keep
 from curate.sources.template import Template, load_template
 from curate.step import Context, Step
 
-MAX_TOKENS = {"local": 512, "endpoint": 16_384}
-"""The embedded model answers in 40 tokens or loops; 16,384 is what Open-R1 generated with
+MAX_TOKENS = {"local": 256, "endpoint": 16_384}
+"""The embedded model answers in 60 tokens or loops; 16,384 is what Open-R1 generated with
 (generate_reasoning.py).
 """
 
