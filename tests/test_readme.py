@@ -84,8 +84,7 @@ def first_pipeline() -> str:
 
 
 def test_the_first_pipeline_has_eight_lines() -> None:
-    body = first_pipeline().split("def ")[1].splitlines()
-    assert len(body) == 8
+    assert len(first_pipeline().split("@pipeline")[1].splitlines()) == 8
 
 
 def test_the_first_pipeline_plans_in_a_new_project(tmp_path: Path) -> None:
@@ -107,7 +106,7 @@ def test_the_first_pipeline_plans_in_a_new_project(tmp_path: Path) -> None:
 def test_the_first_screen_is_what_it_promises() -> None:
     """Two commands, a pipeline, what it produced: in this order, before any heading."""
     first = README.read_text("utf-8").split("\n## ")[0]
-    order = [first.index(x) for x in ("curate run", "-m pytest", "@pipeline", "leaves behind")]
+    order = [first.index(x) for x in ("curate run", "-m pytest", "@pipeline", "left behind")]
     assert order == sorted(order)
     assert len(re.findall(r"^```sh$", first, re.MULTILINE)) == 2
 

@@ -42,7 +42,7 @@ class Generate(Step):
     `accept` lists the rules that a good answer satisfies; a rule that cannot judge does not accept.
     `keep="all"` asks for a fixed number of samples, which gives an unbiased pass rate. Sampling
     defaults are R1's (temperature 0.6, top-p 0.95; paper v1, section 3). `max_tokens` defaults to
-    512 on the embedded model and 16,384 elsewhere. `early_stop` closes a stream as soon as a rule
+    256 on the embedded model and 16,384 elsewhere. `early_stop` closes a stream as soon as a rule
     in `accept` can tell that no ending will save it; the rows are the same without.
 
     Takes samples as well as prompts: then each is rewritten through `template`, under its own
