@@ -43,7 +43,7 @@ class Ledger(Protocol):
         """Counts a refused document and keeps it with its reason."""
 
     def note(self, name: str, value: Any) -> None:
-        """Keeps a fact about how the work was done (the engine, say) for the manifest."""
+        """Keeps a fact for the manifest: the engine, say; of several tasks, `numbers` add up."""
 
 
 def unheard(numbers: Mapping[str, float]) -> None:

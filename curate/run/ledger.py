@@ -176,7 +176,7 @@ def stage_funnel(
         for row in map(Row.from_json, numbers["funnel"]):
             rows.setdefault((row.step, row.unit), Row(row.step, row.unit)).add(row)
         for name, value in numbers["notes"].items():
-            notes[name] = merge(notes.get(name), value)
+            notes[name] = add(notes.get(name, {}), value) if name == "numbers" else value
     ordered: list[Row] = []
     for label, unit in labels:
         found = [row for (step, _), row in rows.items() if step == label]
@@ -192,10 +192,10 @@ def stage_funnel(
     return ordered, notes
 
 
-def merge(a: Any, b: Any) -> Any:
-    """Two tasks' notes as one: numbers add up, mappings merge, else the later one counts."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        return {key: merge(a.get(key), b.get(key)) for key in {**a, **b}}
-    if isinstance(a, int | float) and isinstance(b, int | float) and not isinstance(a, bool):
-        return a + b
-    return b if b is not None else a
+def add(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
+    """The sums of two tasks' numbers.
+
+    >>> add({"requests": 1}, {"requests": 2, "retries": 1})
+    {'requests': 3, 'retries': 1}
+    """
+    return {name: a.get(name, 0) + b.get(name, 0) for name in {**a, **b}}

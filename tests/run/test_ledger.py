@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import FunnelError
-from curate.run.ledger import Row, TaskLedger, merge, rejected_schema, stage_funnel
+from curate.run.ledger import Row, TaskLedger, rejected_schema, stage_funnel
 from curate.sample import Sample
 
 NUMBERS = st.integers(0, 50)
@@ -85,6 +85,12 @@ def test_nothing_appears_before_commit(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "rejected/00000.parquet").num_rows == 1200
 
 
-def test_notes_of_several_tasks_add_up() -> None:
-    one, two = {"n": {"a": 1, "b": 2}, "model": "m"}, {"n": {"a": 3}, "model": "m"}
-    assert merge(one, two) == {"n": {"a": 4, "b": 2}, "model": "m"}
+def test_numbers_of_several_tasks_add_up_and_other_notes_do_not(tmp_path: Path) -> None:
+    for rank in range(3):
+        ledger = TaskLedger(tmp_path, rank)
+        ledger.note("numbers", {"requests": rank, f"only_{rank}": 1})
+        ledger.note("engine", {"temperature": 0.6})
+        ledger.commit()
+    _, notes = stage_funnel(tmp_path, [])
+    assert notes["engine"] == {"temperature": 0.6}
+    assert notes["numbers"] == {"requests": 3, "only_0": 1, "only_1": 1, "only_2": 1}
