@@ -7,7 +7,8 @@ import errno
 
 def say_oserror(error: OSError) -> str:
     """One line for a disk that is full, a folder that cannot be written, and the like."""
-    place = f" {error.filename}" if error.filename else ""
+    name = error.filename2 or error.filename
+    place = f" {name}" if name else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"the disk is full: nothing more could be written to{place or ' the run directory'}; "

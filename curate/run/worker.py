@@ -6,6 +6,7 @@ When standard input ends the run is gone, killed perhaps, and the worker goes to
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -48,8 +49,9 @@ def main(slot: str) -> int:
             context = replace(context, slot=int(slot), slots=order["slots"], report=reporter)
             run_task(spec, rank, context)
         except Exception as error:
-            traceback.print_exc()
             say({"rank": rank, "error": describe(error)})
+            with contextlib.suppress(OSError):  # the log may be on the disk that is full
+                traceback.print_exc()
             return 1
         reporter.flush()
         say({"rank": rank, "done": True})

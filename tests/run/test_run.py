@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -212,6 +213,26 @@ def test_a_place_that_cannot_be_written(project: Project) -> None:
     done = project.curate("run", "pipelines/toy.py", "out=/proc/curate-run")
     assert done.returncode in (1, 2)
     assert "/proc/curate-run" in one_line(done.stderr)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_disk_that_is_really_full(project: Project) -> None:
+    disk = project.root / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", disk])
+    if mounted.returncode:
+        pytest.skip("this system does not let root mount a small disk")
+    try:
+        words = ("run", "pipelines/toy.py", "n=3000", "out=disk/run")
+        failed = project.curate(*words)
+        assert failed.returncode == 1
+        assert "the disk is full" in one_line(failed.stderr)
+        subprocess.run(["mount", "-o", "remount,size=50m", disk], check=True)
+        done = project.curate(*words)
+        assert done.returncode == 0, done.stderr
+        assert len(texts(disk / "run")) == 1499
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_a_second_run_in_the_same_place_waits_and_says_so(project: Project) -> None:
