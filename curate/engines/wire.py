@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import time
@@ -85,12 +86,10 @@ async def _reason(response: aiohttp.ClientResponse) -> str:
     except (aiohttp.ClientError, OSError):
         data = b""
     text = data.decode(errors="replace")
-    try:
+    with contextlib.suppress(ValueError, AttributeError):  # no JSON object: the body says it all
         found = json.loads(text)
         error = found.get("error", found)
         text = str(error.get("message", error) if isinstance(error, dict) else error)
-    except (ValueError, AttributeError):
-        pass
     return (" ".join(text.split()) or response.reason or "no reason given")[:300]
 
 

@@ -24,7 +24,6 @@ class PlannedStage:
 
     steps: list[Any]
     tasks: int
-    gpus: int = 0
     sort: bool = False
     by_hand: bool = False
     """Grouped with `Stage([...])`: nothing else joins it."""
@@ -61,7 +60,12 @@ def cut(steps: Sequence[Any], tasks: int) -> list[PlannedStage]:
             check_step(step, first=not stages and step is inside[0])
         sort = bool(stages) and needs_sorting(inside, together)
         if isinstance(item, Stage):
-            stages.append(PlannedStage(inside, item.tasks or tasks, item.gpus, sort, by_hand=True))
+            if item.gpus:
+                raise UsageError(
+                    f"Stage(gpus={item.gpus}): the local executor gives no GPUs to a stage; "
+                    "leave gpus out, and name a server with engine=http://HOST:PORT/v1"
+                )
+            stages.append(PlannedStage(inside, item.tasks or tasks, sort, by_hand=True))
         else:
             whole = getattr(item, "is_whole", False)
             if not stages or begins_stage(item, stages[-1], sort):

@@ -104,6 +104,7 @@ def test_workers_are_no_more_than_requests_at_a_time() -> None:
     [
         pytest.param([], "empty list", id="empty"),
         pytest.param([Source(), "filter"], "is not a step", id="no step"),
+        pytest.param([Source(), Stage([Asks()], gpus=8)], "gives no GPUs", id="gpus"),
         pytest.param([Source(), Source()], "second chain", id="two sources"),
     ],
 )
