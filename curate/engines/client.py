@@ -11,125 +11,153 @@ Its event loop has a thread of its own. Nothing is started and nobody is asked b
 from __future__ import annotations
 
 import asyncio
-import math
 import queue
 import random
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
 import aiohttp
 
 from curate.engines import wire
+from curate.engines.attempt import Job, Line, Patience, Watch, refusal
 from curate.engines.engine import nobody
+from curate.engines.fleet import Fleet, Host
 from curate.engines.request import Completion, Request
 from curate.engines.server import Endpoint, Engine
 from curate.engines.store import Store
-from curate.engines.stream import Answer, Fault, Refused, is_clean
+from curate.engines.stream import Fault
 from curate.errors import EngineError
-from curate.sample import Turn
 
-Watch = Callable[[str], str | None]
-"""Asked with the beginning of an answer: the rule that no ending can fulfil, or None to go on."""
-
-_WATCH_EVERY = 200
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long the client waits for what, in seconds."""
-
-    connect_s: float = 10.0
-    first_token_s: float = 1800.0
-    """With a full KV cache a long request queues for many minutes (vLLM issue 20520)."""
-    stall_s: float = 120.0
-    """Between two tokens; never a limit on the whole, which a long answer would break."""
-    never_reached_s: float = 10.0
-    trouble_s: float = 120.0
-    """Without any sign of life from an engine that had worked."""
-    first_delay_s: float = 0.25
-    longest_delay_s: float = 20.0
-    attempts: int = 20
-    """Of one request while others succeed; if one in three fails by chance, never 20 in a row."""
-
-
-@dataclass(eq=False)
-class _Job:
-    tag: Any
-    request: Request
-    watch: Watch | None = None
-    attempts: int = 0
-    touched: float = math.inf
-    answer: Answer = field(default_factory=Answer)
-    task: asyncio.Task[None] | None = None
-    is_stalled: bool = False
-
+NUMBERS = ("requests", "prompt_tokens", "completion_tokens", "retries", "cut", "dropped_tokens")
 
 class Client:
-    """Asks one engine, `concurrency` requests at a time; the number may be changed at any time."""
+    """Asks an engine's servers, `concurrency` requests at a time.
+
+    With `concurrency=None` the window of each server finds its own size, from `start` on.
+    """
 
     def __init__(
-        self, engine: Engine, store: Store, concurrency: int, *, patience: Patience | None = None
+        self,
+        engine: Engine,
+        store: Store,
+        concurrency: int | None,
+        *,
+        start: int = 32,
+        patience: Patience | None = None,
     ) -> None:
         self.engine = engine
-        self.concurrency = concurrency
+        self._total, self._start = concurrency, start
         self._store = store
         self._patience = patience or Patience()
-        self._numbers = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0, "retries": 0}
+        self._numbers: Counter[str] = Counter()
+        self._numbers.update(dict.fromkeys(NUMBERS, 0))
         self._lock = threading.Lock()
         self._in_flight = 0
-        self._waiting: deque[_Job] = deque()
-        self._finished: queue.SimpleQueue[tuple[Any, Completion] | None] = queue.SimpleQueue()
+        self._waiting: deque[Job] = deque()
+        self._finished: queue.SimpleQueue[tuple[Job, Completion] | None] = queue.SimpleQueue()
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_woken = False
         self._is_closed = False
-        self._active: set[_Job] = set()
-        self._has_worked = False
-        self._trouble_since: float | None = None
+        self._active: set[Job] = set()
+        self._fleet: Fleet | None = None
 
     @property
     def in_flight(self) -> int:
         """How many were asked for and not handed out yet."""
         return self._in_flight
 
-    def ask(self, tag: Any, request: Request, watch: Watch | None = None) -> None:
-        """Asks for what the store does not have; the answer comes out of `next` with its tag."""
+    @property
+    def capacity(self) -> int:
+        """How many requests are sent at a time, as far as that is known now."""
+        if self._total is not None:
+            return self._total
+        return self._fleet.capacity if self._fleet else self._start
+
+    @property
+    def room(self) -> int:
+        """How many more it would take now.
+
+        Half as many again as are sent may wait here: a place that falls free while an answer is
+        judged is filled at once.
+        """
+        capacity = self.capacity
+        return capacity + capacity // 2 + 1 - self._in_flight
+
+    def ask(
+        self, tag: Any, request: Request, watch: Watch | None = None, *, first: bool = False
+    ) -> Job:
+        """Asks for what the store does not have; the answer comes out of `next` with its tag.
+
+        With `first` it goes before those that wait: a prompt that was begun is ended first, which
+        keeps its beginning in the server's cache.
+        """
         if self._is_closed:
             raise RuntimeError("the client is closed")
+        job = Job(tag, request, watch)
         with self._lock:
             self._in_flight += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="client", daemon=True)
                 self._thread.start()
-        self._waiting.append(_Job(tag, request, watch))
+        (self._waiting.appendleft if first else self._waiting.append)(job)
         # With a full window whoever ends next takes it up; waking the loop costs as much as sending
         # a request.
-        if self._loop is not None and not self._is_woken and len(self._active) < self.concurrency:
+        if self._loop is not None and not self._is_woken and len(self._active) < self.capacity:
             self._is_woken = True
             self._call(self._fill)
+        return job
 
-    def next(self) -> tuple[Any, Completion]:
-        """Waits for the next finished completion; raises EngineError when there will be none."""
-        if not self._in_flight:
-            raise RuntimeError("nothing was asked for")
-        item = self._finished.get()
-        if item is None:
-            self._finished.put(None)
-            assert self._error is not None
-            raise self._error
+    def next(self) -> tuple[Any, Completion] | None:
+        """Waits for the next finished completion; raises EngineError when there will be none.
+
+        None when there is more room than before: whoever has more to ask should ask.
+        """
+        while True:
+            if not self._in_flight:
+                raise RuntimeError("nothing was asked for")
+            item = self._finished.get()
+            if item is None:
+                if self._error is None:
+                    return None
+                self._finished.put(None)
+                raise self._error
+            job, completion = item
+            with self._lock:
+                if job.is_dropped:
+                    continue
+                self._in_flight -= 1
+            return job.tag, completion
+
+    def drop(self, job: Job) -> None:
+        """Asks no longer for what nobody needs any more; closing its stream frees the place."""
         with self._lock:
+            if job.is_dropped:
+                return
+            job.is_dropped = True
             self._in_flight -= 1
-        return item
+        self._call(lambda: self._end_dropped(job))
 
     def numbers(self) -> dict[str, int]:
-        """So far: requests sent, tokens in and out, and how many requests were repetitions."""
-        return dict(self._numbers)
+        """So far: requests sent, tokens in and out, streams cut, repetitions; and what is now."""
+        found = {**self._numbers, "in_flight": len(self._active)}
+        fleet = self._fleet
+        if fleet is None:
+            return found
+        found["window"] = self.capacity
+        found["window_shrunk"] = sum(host.pace.shrunk for host in fleet.hosts)
+        loads = [host.gauges for host in fleet.hosts if host.gauges]
+        if loads:
+            found["server_running"] = int(sum(load.running for load in loads))
+            found["server_waiting"] = int(sum(load.waiting for load in loads))
+            found["preemptions"] = int(sum(load.preemptions or 0 for load in loads))
+            found["kv_percent"] = int(100 * max(load.kv_usage or 0 for load in loads))
+        return found
 
     def close(self) -> None:
         """Drops what is in flight, closes the connections and lets the engine go."""
@@ -163,38 +191,54 @@ class Client:
         """The thread: makes the engine ready, then asks until closed or until there is no hope."""
         try:
             self._store.prepare()
-            endpoint = self.engine.start()
-            asyncio.run(self._serve(endpoint))
+            endpoints = self.engine.start()
+            asyncio.run(self._serve(endpoints))
         except BaseException as error:
             self._fail(error)
 
-    async def _serve(self, endpoint: Endpoint) -> None:
-        self._url = f"{endpoint.url}/chat/completions"
+    async def _serve(self, endpoints: tuple[Endpoint, ...]) -> None:
+        fleet = Fleet(endpoints, self.engine.model, total=self._total, start=self._start)
+        fleet.on_room = self._note_room
         self._is_over = asyncio.Event()
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._patience.connect_s),
-            headers={
-                **endpoint.headers,
-                "Content-Type": "application/json",
-                "Accept-Encoding": "identity",
-            },
+            headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
-        ) as self._session:
+        ) as session:
             self._loop = asyncio.get_running_loop()
             if self._is_closed:
                 return
+            self._fleet = fleet
+            self._line = Line(session, self._patience, self._numbers)
+            attending = self._loop.create_task(fleet.attend(session, self._tokens))
+            attending.add_done_callback(self._attended)
             self._fill()
             while not self._is_over.is_set():
                 self._end_stalled()
+                self._fill()  # a server's pause may be over
                 try:
                     await asyncio.wait_for(self._is_over.wait(), self._look_s())
                 except TimeoutError:
                     continue
-            tasks = [job.task for job in self._active if job.task]
+            tasks = [attending, *(job.task for job in self._active if job.task)]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _attended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self._fail(error)
+
+    def _note_room(self) -> None:
+        self._fill()
+        if len(self._active) < self.capacity:
+            self._finished.put(None)
+
+    def _tokens(self, host: Host) -> int:
+        """Tokens of the unfinished answers of a server; an event may hold several."""
+        answers = [job.answer for job in self._active if job.host is host]
+        return sum(max(answer.tokens, answer.length // 4) for answer in answers)
 
     def _fail(self, error: BaseException) -> None:
         """There will be no more completions: the finished ones are handed out, then the error."""
@@ -209,139 +253,97 @@ class Client:
     def _fill(self) -> None:
         """Starts what waits while there is room."""
         self._is_woken = False
-        while self._waiting and len(self._active) < self.concurrency and not self._is_over.is_set():
-            job = self._waiting.popleft()
+        fleet = self._fleet
+        assert fleet is not None
+        while self._waiting and not self._is_over.is_set():
+            job = self._waiting[0]
+            host = fleet.pick(len(self._active), avoid=job.host)
+            if host is None:
+                return
+            self._waiting.popleft()
+            if job.is_dropped:
+                continue
+            job.host = host
+            host.active += 1
             self._active.add(job)
-            job.task = asyncio.get_running_loop().create_task(self._work(job))
+            job.task = asyncio.get_running_loop().create_task(self._work(job, host))
 
-    async def _work(self, job: _Job) -> None:
+    async def _work(self, job: Job, host: Host) -> None:
         """One attempt; whatever comes of it, the place is free afterwards."""
         try:
-            self._keep(job, await self._completion(job))
+            self._keep(job, await self._line.completion(job, host))
         except Fault as fault:
             try:
-                await self._again(job, fault)
+                await self._again(job, host, fault)
             except Exception as error:
+                self._fail(error)
+        except EngineError as error:
+            if self._fleet and self._fleet.bar(host, str(error)):
+                self._waiting.appendleft(job)
+            else:
                 self._fail(error)
         except Exception as error:
             self._fail(error)
         finally:
+            host.active -= 1
             self._active.discard(job)
             self._fill()
 
-    def _keep(self, job: _Job, completion: Completion) -> None:
+    def _keep(self, job: Job, completion: Completion) -> None:
         self._store.put(job.request, completion)
         self._numbers["prompt_tokens"] += completion.prompt_tokens or 0
         self._numbers["completion_tokens"] += completion.completion_tokens or 0
-        self._finished.put((job.tag, completion))
+        self._numbers["cut"] += completion.finish_reason == "cut"
+        self._finished.put((job, completion))
 
-    async def _completion(self, job: _Job) -> Completion:
-        """What the engine says, a refusal included; Fault when it says nothing of use."""
-        try:
-            return await self._attempt(job)
-        except Refused as refusal:
-            # Before anything has worked it may be that this server refuses everything, and then no
-            # sample is to blame.
-            if not self._has_worked and (reason := await self._probe(job.request)):
-                raise EngineError(
-                    f"{self._url} refuses every request: {reason}; see whether it is an"
-                    " OpenAI-compatible chat server that takes seed and stream_options"
-                ) from None
-            return _refusal(job.request, str(refusal))
-
-    async def _probe(self, request: Request) -> str | None:
-        """Why the engine does not answer even the plainest question; None when it does."""
-        plain = replace(request, messages=(Turn(role="user", content="Hi"),), max_tokens=1)
-        try:
-            async with asyncio.timeout(self._patience.stall_s):
-                await self._attempt(_Job(None, plain))
-        except TimeoutError:
-            return "it does not answer in time"
-        except (Fault, Refused) as error:
-            return str(error)
-        return None
-
-    async def _attempt(self, job: _Job) -> Completion:
-        """One request over the wire."""
-        job.answer = answer = Answer()
-        job.touched = time.monotonic()
-        self._numbers["requests"] += 1
-        try:
-            async with self._session.post(
-                self._url, data=wire.body(job.request), allow_redirects=False
-            ) as response:
-                await wire.check(response)
-                if rule := await self._read(job, response):
-                    response.close()
-                    return answer.cut(job.request.max_tokens, rule)
-        except (aiohttp.ClientError, OSError) as error:
-            if not answer.is_done:
-                raise wire.fault(error) from None
-        except asyncio.CancelledError:
-            if not job.is_stalled:
-                raise
-            job.is_stalled = False
-            if job.task:
-                job.task.uncancel()
-            if not answer.is_done:
-                raise Fault("no token came in time") from None
-        finally:
-            job.touched = math.inf
-        completion = answer.completion(job.request.max_tokens)
-        self._note_life()
-        return completion
-
-    async def _read(self, job: _Job, response: aiohttp.ClientResponse) -> str | None:
-        """Reads the stream to its end, or until the watch names a rule that it can never fulfil."""
-        answer, asked_at = job.answer, 0
-        async for data in response.content.iter_any():
-            if answer.feed(data):
-                job.touched = time.monotonic()
-                self._trouble_since = None
-            if job.watch and answer.length - asked_at >= _WATCH_EVERY:
-                asked_at = answer.length
-                text = answer.text
-                if is_clean(text) and (rule := job.watch(text)):
-                    self._note_life()
-                    return rule
-        return None
-
-    def _note_life(self) -> None:
-        self._has_worked = True
-        self._trouble_since = None
-
-    async def _again(self, job: _Job, fault: Fault) -> None:
+    async def _again(self, job: Job, host: Host, fault: Fault) -> None:
         """Asks once more after a while; raises EngineError when the engine is beyond help.
 
         The place is free meanwhile.
         """
+        assert self._fleet is not None
         if not self.engine.is_alive():
             raise EngineError(self.engine.describe_death())
-        patience, now = self._patience, time.monotonic()
-        self._trouble_since = self._trouble_since or now
-        trouble_s = now - self._trouble_since
-        if fault.is_unreachable and not self._has_worked and trouble_s > patience.never_reached_s:
-            raise EngineError(nobody(self._url, fault))
+        patience, trouble_s = self._patience, host.trouble_s()
+        self._fleet.note_fault(host, fault)
+        others = any(h.is_up for h in self._fleet.hosts if h is not host)
+        if not others and fault.is_unreachable and not host.has_worked:
+            if trouble_s > patience.never_reached_s:
+                raise EngineError(nobody(wire.address(host.url, job.request), fault))
         job.attempts += not fault.is_busy
         is_spent = job.attempts >= patience.attempts
-        if is_spent or trouble_s > patience.trouble_s + fault.retry_after_s:
-            if reason := await self._probe(job.request):
+        is_long = trouble_s > patience.trouble_s + fault.retry_after_s and not others
+        if is_spent or is_long:
+            reason = await self._line.probe(job.request, host)
+            if reason and not others:
                 raise EngineError(
-                    f"the engine at {self._url} does not answer any more: {reason};"
+                    f"the engine at {host.url} does not answer any more: {reason};"
                     " run the same command again when it does, and it continues"
                 )
-            if is_spent:
+            if is_spent and not reason:
                 why = f"no answer in {job.attempts} attempts: {fault}"
-                return self._keep(job, _refusal(job.request, why))
+                return self._keep(job, refusal(job.request, why))
         self._numbers["retries"] += 1
-        delay = patience.first_delay_s * 2 ** min(job.attempts, 20)
-        delay = min(delay, patience.longest_delay_s) * random.uniform(0.5, 1.0)
-        loop = asyncio.get_running_loop()
-        loop.call_later(max(delay, fault.retry_after_s), self._put_back, job)
+        self._put_back_later(job, fault, is_elsewhere=others)
 
-    def _put_back(self, job: _Job) -> None:
+    def _put_back_later(self, job: Job, fault: Fault, *, is_elsewhere: bool) -> None:
+        """After a pause that grows, unless another server can take it now."""
+        delay = self._patience.first_delay_s * 2 ** min(job.attempts, 20)
+        delay = min(delay, self._patience.longest_delay_s) * random.uniform(0.5, 1.0)
+        delay = max(delay, fault.retry_after_s)
+        if is_elsewhere and job.attempts <= 2:
+            delay = 0.0
+        asyncio.get_running_loop().call_later(delay, self._put_back, job)
+
+    def _put_back(self, job: Job) -> None:
         self._waiting.appendleft(job)
         self._fill()
+
+    def _end_dropped(self, job: Job) -> None:
+        if job in self._active and job.task:
+            answer = job.answer
+            self._numbers["dropped_tokens"] += max(answer.tokens, answer.length // 4)
+            job.task.cancel()
 
     def _look_s(self) -> float:
         """How often to look for attempts that are silent."""
@@ -355,15 +357,3 @@ class Client:
             if job.task and now - job.touched > (min(1.0, limit) if job.answer.is_done else limit):
                 job.is_stalled = True
                 job.task.cancel()
-
-
-def _refusal(request: Request, reason: str) -> Completion:
-    """The completion of a request that will never have one."""
-    return Completion(
-        text="",
-        finish_reason="refused",
-        prompt_tokens=None,
-        completion_tokens=None,
-        max_tokens=request.max_tokens,
-        error=reason,
-    )

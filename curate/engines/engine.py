@@ -1,20 +1,25 @@
-"""From what a person types to an engine: `local`, or the address of an OpenAI-compatible server.
+"""From what a person types to an engine: `local`, or addresses of OpenAI-compatible servers.
 
 engine = open_engine("http://node1:8000/v1", model="Qwen/QwQ-32B@976055f", …)
 """
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from curate.engines.fleet import another_model
+from curate.engines.known import remember_root, root_of
 from curate.engines.local import LocalEngine
 from curate.engines.server import Endpoint, Engine, key_from_environment, list_models
 from curate.engines.store import Store
 from curate.errors import EngineError, UsageError
 
-ALLOWED = "'local' or one address such as http://HOST:8000/v1"
+ALLOWED = "'local' or addresses such as http://HOST:8000/v1,http://OTHER:8000/v1"
 _REACH_S = 10.0
 
 
@@ -39,59 +44,104 @@ def open_engine(
                 " another GGUF file, or use a server with engine=http://HOST:PORT/v1"
             )
         return local
-    url = _checked_url(spec)
+    key = key_from_environment()
+    endpoints = [Endpoint(url, key) for url in _checked_urls(spec)]
     name, revision = _split_model(model) if model is not None else (None, None)
-    endpoint = Endpoint(url, key_from_environment())
-    return EndpointEngine(endpoint, name or _only_model(endpoint, store), revision, store)
+    return EndpointEngine(endpoints, name or _only_model(endpoints, store), revision, store)
 
 
 def check_engine(spec: str) -> None:
     """Raises UsageError for what no engine can be made of; asks nobody."""
     if spec != "local":
-        _checked_url(spec)
+        _checked_urls(spec)
 
 
 class EndpointEngine:
-    """A server that somebody else runs, at one address."""
+    """Servers that somebody else runs, at one or several addresses, with the same model."""
 
     kind = "chat"
     default_concurrency = 32
+    slots: int | None = None
     license: str | None = None
 
-    def __init__(self, endpoint: Endpoint, model: str, revision: str | None, store: Store) -> None:
-        self.endpoint = endpoint
+    def __init__(
+        self, endpoints: Sequence[Endpoint], model: str, revision: str | None, store: Store
+    ) -> None:
+        self.endpoints = tuple(endpoints)
         self.model = model
         self.revision = revision
         self._store = store
 
-    def start(self) -> Endpoint:
-        """Checks that the server is there and, if it lists its models, serves this one."""
-        url = self.endpoint.url
+    def start(self) -> tuple[Endpoint, ...]:
+        """Checks that servers are there and that they serve this model, if they list theirs.
+
+        One of several that is not there may come later; one that serves other models is left out.
+        """
         deadline = time.monotonic() + _REACH_S
-        while True:
-            try:
-                names = list_models(self.endpoint)
-                break
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise EngineError(nobody(url, error)) from None
-                time.sleep(0.5)
-        if names and self.model not in names:
-            raise EngineError(
-                f"{url} does not serve {self.model!r}; it serves {', '.join(names)}: say model=NAME"
-            )
+        found = {endpoint: _models_of(endpoint) for endpoint in self.endpoints}
+        while all(isinstance(models, OSError) for models in found.values()):
+            if time.monotonic() > deadline:
+                url, error = self.endpoints[0].url, found[self.endpoints[0]]
+                assert isinstance(error, OSError)
+                raise EngineError(nobody(url, error))
+            time.sleep(0.5)
+            found = {endpoint: _models_of(endpoint) for endpoint in self.endpoints}
+        return self._those_that_serve(found)
+
+    def _those_that_serve(
+        self, found: dict[Endpoint, dict[str, str] | OSError | None]
+    ) -> tuple[Endpoint, ...]:
+        serving: list[Endpoint] = []
+        wrong: list[str] = []
+        for endpoint, models in found.items():
+            if isinstance(models, dict) and models and self.model not in models:
+                wrong.append(
+                    f"{endpoint.url} does not serve {self.model!r}; it serves {', '.join(models)}"
+                )
+                continue
+            root = models.get(self.model, "") if isinstance(models, dict) else ""
+            known = next((e for e in serving if e.root), None)
+            if known and root and known.root != root:
+                raise EngineError(
+                    another_model(self.model, endpoint.url, root, known.url, known.root)
+                )
+            serving.append(replace(endpoint, root=root))
+            if not isinstance(models, OSError):
+                self._remember(endpoint.url, root)
+        if not serving:
+            raise EngineError(f"{wrong[0]}: say model=NAME")
+        for what in wrong:
+            sys.stderr.write(f"curate: {what}: it is left out\n")
+        return tuple(serving)
+
+    def _remember(self, url: str, root: str) -> None:
+        """Notes what is behind the name; EngineError when the store's answers are of another."""
         self._store.remember(url, self.model)
-        return self.endpoint
+        if not root or self.revision is not None:
+            return
+        before = root_of(self._store.path, self.model)
+        if before and root != before:
+            where = f"the store {self._store.path}"
+            raise EngineError(another_model(self.model, url, root, where, before))
+        if not before:
+            remember_root(self._store.path, self.model, root)
 
     def is_alive(self) -> bool:
         """Always: it may come back, and the client decides how long to wait."""
         return True
 
     def describe_death(self) -> str:
-        return nobody(self.endpoint.url, OSError("gone"))
+        return nobody(self.endpoints[0].url, OSError("gone"))
 
     def close(self) -> None:
-        """Leaves the server as it is."""
+        """Leaves the servers as they are."""
+
+
+def _models_of(endpoint: Endpoint) -> dict[str, str] | OSError | None:
+    try:
+        return list_models(endpoint)
+    except OSError as error:
+        return error
 
 
 def nobody(url: str, error: Exception) -> str:
@@ -103,9 +153,15 @@ def nobody(url: str, error: Exception) -> str:
     )
 
 
+def _checked_urls(spec: str) -> list[str]:
+    urls = [_checked_url(part.strip()) for part in spec.split(",")]
+    twice = next((url for url in urls if urls.count(url) > 1), None)
+    if twice:
+        raise UsageError(f"engine={spec!r}: {twice} stands there twice")
+    return urls
+
+
 def _checked_url(spec: str) -> str:
-    if "," in spec:
-        raise UsageError(f"engine={spec!r}: several addresses are not supported; use {ALLOWED}")
     try:
         parts = urlsplit(spec)
         is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -128,16 +184,22 @@ def _split_model(model: str) -> tuple[str, str | None]:
     return name, revision or None
 
 
-def _only_model(endpoint: Endpoint, store: Store) -> str:
-    """The one model that a server has, or had when it was last used."""
-    try:
-        names = list_models(endpoint, timeout_s=5.0)
-    except OSError as error:
-        known = store.served(endpoint.url)
+def _only_model(endpoints: Sequence[Endpoint], store: Store) -> str:
+    """The one model that the servers have, or had when they were last used."""
+    names: dict[str, str] | None = None
+    problem: OSError | None = None
+    for endpoint in endpoints:
+        try:
+            names = list_models(endpoint, timeout_s=5.0)
+            break
+        except OSError as error:
+            problem = problem or error
+    else:
+        known = next((n for e in endpoints if (n := store.served(e.url))), None)
         if known is None:
-            raise EngineError(nobody(endpoint.url, error)) from None
+            raise EngineError(nobody(endpoints[0].url, problem or OSError("gone"))) from None
         return known
     if names is not None and len(names) == 1:
-        return names[0]
+        return next(iter(names))
     known = f"it serves {', '.join(names)}" if names else "it does not list its models"
     raise UsageError(f"{endpoint.url}: say which model with model=NAME; {known}")

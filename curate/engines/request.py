@@ -10,7 +10,11 @@ from curate.sample import Turn, digest
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One completion to be asked for; `seed` below 2**31, which every engine takes as it is."""
+    """One completion to be asked for; `seed` below 2**31, which every engine takes as it is.
+
+    `kind` is the route: `chat`, or `completions` for the text of the messages as it is, without a
+    chat template (base models).
+    """
 
     messages: tuple[Turn, ...]
     model: str
@@ -21,12 +25,16 @@ class Request:
     max_tokens: int
     stop: tuple[str, ...] = ()
     seed: int
+    prefill: str = ""
+    """The beginning of the answer, which the engine continues; part of the completion."""
 
     @cached_property
     def key(self) -> str:
         """SHA-256 of what determines the answer, 64 hex digits; `max_tokens` is checked instead."""
+        prefill = {"prefill": self.prefill} if self.prefill else {}
         return digest(
-            {
+            prefill
+            | {
                 "model": self.model,
                 "revision": self.revision,
                 "kind": self.kind,

@@ -21,6 +21,8 @@ class Endpoint:
 
     url: str
     key: str | None = field(default=None, repr=False)
+    root: str = ""
+    """What is behind the served name, where the server says."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -36,8 +38,14 @@ class Engine(Protocol):
     license: str | None
     """Under which the model is, where that is known."""
     default_concurrency: int
+    """Requests at a time, to begin with."""
 
-    def start(self) -> Endpoint:
+    @property
+    def slots(self) -> int | None:
+        """How many it works on at a time, where that is fixed."""
+        ...
+
+    def start(self) -> tuple[Endpoint, ...]:
         """Makes it ready; called once, before the first request. Raises EngineError."""
         ...
 
@@ -66,19 +74,34 @@ def refused_key(url: str, status: int) -> str:
     return f"{url} {what} (HTTP {status}); set $CURATE_API_KEY and run the same command again"
 
 
-def list_models(endpoint: Endpoint, timeout_s: float = 10.0) -> list[str] | None:
-    """The models that a server has; None when it does not say. OSError when nobody is there."""
+def list_models(endpoint: Endpoint, timeout_s: float = 10.0) -> dict[str, str] | None:
+    """The models that a server has, and what is behind each name, as far as it says (vLLM: `root`).
+
+    None when it has no list. OSError when nobody is there.
+    """
     request = urllib.request.Request(f"{endpoint.url}/models", headers=endpoint.headers)
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(request, timeout=timeout_s) as response:
-            return [str(model["id"]) for model in json.load(response)["data"]]
+            return read_models(response.read())
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in (401, 403):
             raise EngineError(refused_key(endpoint.url, error.code)) from None
         return None
-    except (ValueError, KeyError, TypeError, http.client.HTTPException):
+    except http.client.HTTPException:
         return None
     except urllib.error.URLError as error:
         raise error.reason if isinstance(error.reason, OSError) else OSError(str(error)) from None
+
+
+def read_models(data: bytes) -> dict[str, str] | None:
+    """The names and roots in the answer of `/models`; None when it is no such answer.
+
+    >>> read_models(b'{"data": [{"id": "r1", "root": "/models/r1"}, {"id": "m"}]}')
+    {'r1': '/models/r1', 'm': ''}
+    """
+    try:
+        return {str(m["id"]): str(m.get("root") or "") for m in json.loads(data)["data"]}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

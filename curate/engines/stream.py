@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from curate.engines.request import Completion
-from curate.text import join_think
+from curate.text import CLOSE, OPEN, join_think
 
 # No event of a completion comes near this; without a bound a server gone mad would fill the memory.
 _LONGEST_EVENT = 1 << 24
@@ -33,17 +33,22 @@ class Refused(Exception):
 
 
 class Answer:
-    """What has arrived of one completion."""
+    """What has arrived of one completion; `prefill` is its beginning, which we gave it."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefill: str = "") -> None:
         self.tokens = 0
         """Pieces of text so far; one is a token or, now and then, a few."""
         self.length = 0
         """Characters so far."""
         self.is_done = False
+        self.is_orderly = True
+        """False when reasoning came after the response: what `take` gave is then no beginning."""
         self._rest = b""
         self._reasoning: list[str] = []
         self._content: list[str] = []
+        self._prefill = prefill
+        self._open = "" if OPEN in prefill else OPEN
+        self._new = [prefill]
         self._finish_reason: str | None = None
         self._usage: dict[str, Any] = {}
         self._model: str | None = None
@@ -61,10 +66,21 @@ class Answer:
                 self._take(event)
         return bool(events)
 
+    def take(self) -> str:
+        """The text that came since the last call, as it will stand in the answer."""
+        new = "".join(self._new)
+        self._new.clear()
+        if new and "\ud800" <= new[-1] <= "\udbff":  # half of a character: the rest will come
+            self._new.append(new[-1])
+            new = new[:-1]
+        return clean(new)
+
     @property
     def text(self) -> str:
         """All text so far, reasoning and response as one."""
-        return join_think("".join(self._reasoning), "".join(self._content))
+        reasoning, content = "".join(self._reasoning), "".join(self._content)
+        text = join_think(reasoning, content)
+        return self._prefill + (text.removeprefix(OPEN) if reasoning and not self._open else text)
 
     def completion(self, max_tokens: int) -> Completion:
         """The whole answer; Fault when the stream ended before it did."""
@@ -109,11 +125,17 @@ class Answer:
     def _add(self, choice: dict[str, Any]) -> None:
         delta = choice.get("delta") or {}
         reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
-        content = delta.get("content") or ""
+        content = delta.get("content") or choice.get("text") or ""
         if added := len(reasoning) + len(content):
-            # Not strings: let it fail here, where it is known which server said it.
-            self._reasoning.append("" + reasoning)
-            self._content.append("" + content)
+            if reasoning:
+                # Not strings: let it fail here, where it is known which server said it.
+                self._new.append(("" if self._reasoning else self._open) + reasoning)
+                self._reasoning.append(reasoning)
+                self.is_orderly = self.is_orderly and not self._content
+            if content:
+                ends_reasoning = self._reasoning and not self._content
+                self._new.append(CLOSE + content if ends_reasoning else "" + content)
+                self._content.append(content)
             self.tokens += 1
             self.length += added
         self._finish_reason = choice.get("finish_reason") or self._finish_reason

@@ -8,13 +8,16 @@ import json
 import os
 import time
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import aiohttp
+import orjson
 
 from curate.engines.request import Request
 from curate.engines.server import refused_key
 from curate.engines.stream import Fault, Refused
 from curate.errors import EngineError
+from curate.sample import Turn
 
 _REFUSED = (400, 413, 422)
 _BUSY = (429, 503)
@@ -22,11 +25,16 @@ _TRANSIENT = (408, 409, 425, *_BUSY)
 _LONGEST_WAIT_S = 300.0
 
 
+def address(url: str, request: Request) -> str:
+    """Where a request goes, of a server's address up to `/v1`."""
+    return f"{url}/{'completions' if request.kind == 'completions' else 'chat/completions'}"
+
+
 def body(request: Request) -> bytes:
     """The request's JSON: one completion, streamed, since closing a stream is what frees a slot."""
     values = {
         "model": request.model,
-        "messages": request.messages,
+        **_question(request),
         "temperature": request.temperature,
         "top_p": request.top_p,
         "max_tokens": request.max_tokens,
@@ -37,7 +45,25 @@ def body(request: Request) -> bytes:
     }
     if request.stop:
         values["stop"] = request.stop
-    return json.dumps(values).encode()
+    try:
+        return orjson.dumps(values)
+    except TypeError:  # half of a character in a prompt, which only Python's own encoder writes
+        return json.dumps(values).encode()
+
+
+def _question(request: Request) -> dict[str, Any]:
+    """What is asked, by route; vLLM and llama.cpp continue a last turn of the assistant."""
+    if request.kind == "completions":
+        text = "\n\n".join(str(turn["content"]) for turn in request.messages)
+        return {"prompt": text + request.prefill}
+    if not request.prefill:
+        return {"messages": request.messages}
+    begun = Turn(role="assistant", content=request.prefill)
+    return {
+        "messages": (*request.messages, begun),
+        "continue_final_message": True,
+        "add_generation_prompt": False,
+    }
 
 
 async def check(response: aiohttp.ClientResponse) -> None:

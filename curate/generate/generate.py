@@ -8,11 +8,13 @@ not of timing, and no completion is paid for twice.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from datatrove.data import Document
 
@@ -21,7 +23,10 @@ from curate.engines.engine import Engine, check_engine, open_engine
 from curate.engines.request import Completion, Request
 from curate.engines.store import Store
 from curate.errors import RunError, SampleError, UsageError
+from curate.generate.budget import Budget
 from curate.generate.rollout import Rollout, is_correct, rule_in_force, seed_of
+from curate.generate.watch import Watch
+from curate.generate.window import Window
 from curate.sample import Sample, Turn, Verdict
 from curate.select.keep import Keep
 from curate.sources.template import Template, load_template
@@ -31,6 +36,9 @@ MAX_TOKENS = {"local": 256, "endpoint": 16_384}
 """The embedded model answers in 60 tokens or loops; 16,384 is what Open-R1 generated with
 (generate_reasoning.py).
 """
+
+OF_THE_MOMENT = ("in_flight", "window", "server_running", "server_waiting", "kv_percent")
+REPORT_EVERY_S = 0.2
 
 UNJUDGED_AFTER = 100
 """Samples after which the share of unjudged ones is looked at; fewer say little."""
@@ -44,6 +52,11 @@ class Generate(Step):
     defaults are R1's (temperature 0.6, top-p 0.95; paper v1, section 3). `max_tokens` defaults to
     256 on the embedded model and 16,384 elsewhere. `early_stop` closes a stream as soon as a rule
     in `accept` can tell that no ending will save it; the rows are the same without.
+
+    `prefill` begins every answer (`"<think>\\n"`), which the engine continues; with
+    `api="completions"` the template's text is sent as it is, without a chat template, as base
+    models want it. `budget_tokens`, `budget_samples` and `budget_hours` end the run in order when
+    so much was paid for: prompts that are not decided by then are left out as `budget_spent`.
 
     Takes samples as well as prompts: then each is rewritten through `template`, under its own
     prompt and gold answer. Raises RunError when more than `max_unjudged` of the samples cannot be
@@ -73,6 +86,11 @@ class Generate(Step):
         concurrency: int | None = None,
         store: str | Path = "runs/store",
         max_unjudged: float = 0.5,
+        api: Literal["chat", "completions"] = "chat",
+        prefill: str = "",
+        budget_tokens: int | None = None,
+        budget_samples: int | None = None,
+        budget_hours: float | None = None,
     ) -> None:
         super().__init__()
         check_engine(engine)
@@ -93,7 +111,13 @@ class Generate(Step):
         )
         if concurrency is not None and concurrency < 1:
             raise UsageError(f"concurrency={concurrency}: at least 1 request at a time")
+        if api not in ("chat", "completions"):
+            raise UsageError(f"api={api!r} is neither 'chat' nor 'completions'")
+        self.api, self.prefill = api, prefill
+        self.budget = Budget(budget_tokens, budget_samples, budget_hours)
         self.template: Template | None = None
+        self._window: Window | None = None
+        self._reported = 0.0
         self.judged, self.unjudged = 0, Counter[str]()
         self.numbers: Counter[str] = Counter()
 
@@ -129,35 +153,25 @@ class Generate(Step):
                 store=store,
                 slots=self.concurrency,
             )
-            total = self.concurrency or engine.default_concurrency
-            window = max(1, context.share(total))
-            client = stack.enter_context(Client(engine, store, window))
-            self._report(client)
-            for rollout in self._rollouts(data, engine, store, client, window):
+            fixed = self.concurrency or engine.slots
+            start = max(1, context.share(fixed or engine.default_concurrency))
+            client = Client(engine, store, start if fixed else None, start=start)
+            window = Window(
+                stack.enter_context(client),
+                store,
+                self.budget.shared(context),
+                request=partial(self._request, engine),
+                watch=self._watch,
+                decide=self._decide,
+                rules=frozenset(rule_in_force(rule) for rule in self.accept),
+            )
+            self._window = window
+            self._report()
+            for rollout in window.run(self._usable(data)):
                 yield from self._emit(rollout)
+                self._report()
             self._check_judged(at_end=True)
-            self._note(engine, client)
-
-    def _rollouts(
-        self, data: Iterable[Document], engine: Engine, store: Store, client: Client, window: int
-    ) -> Iterator[Rollout]:
-        """The prompts as they are decided, with at most `window` requests on their way.
-
-        Half as many again wait in the client: a slot that falls free while an answer is judged
-        here is filled at once.
-        """
-        waiting, ahead = self._usable(data), window + window // 2 + 1
-        while True:
-            while client.in_flight < ahead and (rollout := next(waiting, None)):
-                if self._advance(rollout, engine, store, client):
-                    yield rollout
-            if not client.in_flight:
-                return
-            (rollout, request), completion = client.next()
-            self._decide(rollout, request, completion)
-            self._report(client)
-            if self._advance(rollout, engine, store, client):
-                yield rollout
+            self._note(engine)
 
     def _usable(self, data: Iterable[Document]) -> Iterator[Rollout]:
         """The prompts as rollouts, without those whose gold answer no verdict could rest on."""
@@ -186,38 +200,22 @@ class Generate(Step):
         turns = prompt.prompt or (Turn(role="user", content=prompt.problem),)
         return (Turn(role="system", content=self.system), *turns) if self.system else turns
 
-    def _advance(self, rollout: Rollout, engine: Engine, store: Store, client: Client) -> bool:
-        """Decides what the store can answer, then asks for the next sample; True when the prompt is
-        decided.
-        """
-        rules = frozenset(rule_in_force(rule) for rule in self.accept)
-        while not rollout.is_decided:
-            request = self._request(rollout, engine)
-            completion = store.get(request, rules)
-            if completion is None:
-                client.ask((rollout, request), request, watch=self._watch(rollout))
-                return False
-            self.numbers["from_store"] += 1
-            self._decide(rollout, request, completion)
-        return True
-
-    def _request(self, rollout: Rollout, engine: Engine) -> Request:
+    def _request(self, engine: Engine, rollout: Rollout, k: int) -> Request:
         return Request(
             messages=rollout.messages,
             model=engine.model,
             revision=engine.revision,
-            kind=engine.kind,
+            kind=self.api,
             temperature=self.temperature,
             top_p=self.top_p,
             max_tokens=self.max_tokens,
             stop=self.stop,
-            seed=seed_of(self.seed, rollout.asked, rollout.tried),
+            seed=seed_of(self.seed, rollout.asked, k),
+            prefill=self.prefill,
         )
 
-    def _watch(self, rollout: Rollout) -> Callable[[str], str | None] | None:
-        if not self.early_stop:
-            return None
-        return Watch(rollout.prompt, self.accept)
+    def _watch(self, rollout: Rollout) -> Watch | None:
+        return Watch(rollout.prompt, self.accept) if self.early_stop else None
 
     def _decide(self, rollout: Rollout, request: Request, completion: Completion) -> None:
         """Judges sample k by every rule; accepted ones stay with the rollout, others go to the
@@ -262,6 +260,8 @@ class Generate(Step):
         document = rollout.prompt.to_document()
         if rollout.accepted:
             self.count("prompts", out=1)
+        elif rollout.is_out_of_budget or not rollout.is_decided:
+            self.drop(document, "budget_spent", rollout.outcome, unit="prompts")
         elif rollout.broken:
             self.drop(document, "refused", rollout.outcome, unit="prompts")
         else:
@@ -281,12 +281,17 @@ class Generate(Step):
                     "look at the reasons with: curate report RUN, or leave that rule out"
                 )
 
-    def _report(self, client: Client) -> None:
-        if self.context:
-            decided = {"decided": self.numbers["decided"]}
-            self.context.report({**self.numbers, **client.numbers(), **decided})
+    def _report(self) -> None:
+        now = time.monotonic()
+        if self.context and self._window and now - self._reported >= REPORT_EVERY_S:
+            self._reported = now
+            self.context.report(self._all_numbers())
 
-    def _note(self, engine: Engine, client: Client) -> None:
+    def _all_numbers(self) -> dict[str, int]:
+        assert self._window is not None
+        return {**self.numbers, **self._window.numbers, **self._window.client.numbers()}
+
+    def _note(self, engine: Engine) -> None:
         """Says for the manifest who answered and what it took."""
         ledger = self.context.ledger if self.context else None
         if ledger:
@@ -298,18 +303,8 @@ class Generate(Step):
             }
             sampling = {k: getattr(self, k) for k in ("temperature", "top_p", "max_tokens", "seed")}
             ledger.note("engine", {**said, **sampling})
-            ledger.note("numbers", {**self.numbers, **client.numbers()})
-
-
-class Watch:
-    """Asked of a growing answer: the rule that it can no longer satisfy, or None."""
-
-    def __init__(self, prompt: Sample, accept: Sequence[Keep]) -> None:
-        self._prompt, self._accept = prompt, accept
-
-    def __call__(self, text: str) -> str | None:
-        beginning = self._prompt.with_completion(text)
-        return next((rule_in_force(r) for r in self._accept if r.hopeless(beginning)), None)
+            numbers = self._all_numbers()
+            ledger.note("numbers", {k: v for k, v in numbers.items() if k not in OF_THE_MOMENT})
 
 
 def check_keep(keep: int | str, samples: int) -> int | str:

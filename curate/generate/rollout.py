@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from curate.engines.attempt import Job
 from curate.engines.request import Completion, Request
 from curate.sample import Sample, Turn, Verdict, digest
 from curate.select.keep import Keep
@@ -46,11 +47,24 @@ class Rollout:
     correct: int = 0
     broken: str | None = None
     """Why the engine will not answer this prompt at all."""
+    is_out_of_budget: bool = False
+    jobs: dict[int, Job] = field(default_factory=dict)
+    """Requests on their way, by k."""
+    ready: dict[int, tuple[Request, Completion]] = field(default_factory=dict)
+    """Answers that came before their turn, by k."""
 
     @property
     def asked(self) -> str:
         """What names this rollout: the prompt, or the sample that is being rewritten."""
         return self.prompt.id or self.prompt.prompt_id
+
+    @property
+    def next_new(self) -> int:
+        """The first k that was not asked for yet."""
+        k = self.tried
+        while k in self.jobs or k in self.ready:
+            k += 1
+        return k
 
     @property
     def is_decided(self) -> bool:

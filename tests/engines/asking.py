@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from curate.engines.client import Client, Patience
+from curate.engines.attempt import Patience
+from curate.engines.client import Client
 from curate.engines.engine import open_engine
 from curate.engines.request import Completion, Request
 from curate.engines.server import Engine
@@ -35,14 +36,17 @@ def engine_at(url: str, store: Store, out: Path = Path("unused")) -> Engine:
 
 
 def ask_all(
-    client: Client, numbers: range, watch: Callable[[str], str | None] | None = None, **changes
+    client: Client, numbers: range, watch: Callable[[str, int], str | None] | None = None, **changes
 ) -> dict[int, Completion]:
     """All answers by number."""
     for number in numbers:
         client.ask(number, request(number, **changes), watch)
     answers = {}
     while client.in_flight:
-        tag, completion = client.next()
+        item = client.next()
+        if item is None:
+            continue
+        tag, completion = item
         assert tag not in answers
         answers[tag] = completion
     return answers

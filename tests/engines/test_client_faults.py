@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from curate.engines.client import Client, Patience
+from curate.engines.attempt import Patience
+from curate.engines.client import Client
 from curate.engines.store import Store
 from curate.errors import EngineError
 from tests.engines.asking import QUICK, ask_all, engine_at, request

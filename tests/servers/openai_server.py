@@ -62,9 +62,14 @@ class ScriptedServer:
         script: Script = lambda number, body: Reply(),
         *,
         models: Sequence[str] | None = ("m",),
+        root: str | None = None,
+        metrics: Callable[[], str] | None = None,
     ) -> None:
         self.script = script
         self.models = models
+        self.root = root
+        """What vLLM says is behind a name."""
+        self.metrics = metrics
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.connections = 0
@@ -130,8 +135,12 @@ class ScriptedServer:
         first, *lines = head.strip().split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in lines)
         data = await reader.readexactly(int(headers.get("content-length", 0)))
-        if first.split()[1] == "/v1/models":
+        path = first.split()[1]
+        if path == "/v1/models":
             self._plain(writer, *self._models())
+            return True
+        if path == "/metrics":
+            self._plain(writer, *((200, self.metrics()) if self.metrics else (404, "")))
             return True
         body = json.loads(data)
         number = len(self.requests)
@@ -147,7 +156,8 @@ class ScriptedServer:
     def _models(self) -> tuple[int, str]:
         if self.models is None:
             return 404, ""
-        return 200, json.dumps({"data": [{"id": name} for name in self.models]})
+        root = {"root": self.root} if self.root else {}
+        return 200, json.dumps({"data": [{"id": name, **root} for name in self.models]})
 
     def _plain(
         self,

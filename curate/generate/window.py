@@ -1,0 +1,167 @@
+"""Which samples are asked for now: the window of requests of one task, over many prompts.
+
+A request holds a place, never a prompt: samples of a prompt go one after the other, those of many
+prompts at a time. At the end of a run, when no new prompt is left for a free place, samples are
+asked for ahead of their turn; what that may cost in vain is bounded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from curate.engines.client import Client
+from curate.engines.request import Completion, Request
+from curate.engines.store import Store
+from curate.generate.budget import Budget
+from curate.generate.rollout import Rollout
+from curate.generate.watch import Watch
+
+SPECULATIVE = 0.05
+"""At most this share of all tokens may go into samples that were asked for ahead of their turn."""
+
+
+class Window:
+    """Asks the store, then the client, and hands out the prompts as they are decided.
+
+    Args:
+        request: makes the request of a prompt's sample k.
+        watch: makes what looks at a prompt's growing answers, or None.
+        decide: judges the next sample of a prompt; called in the order of k.
+        rules: names of the rules that may have cut an answer in the store.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        store: Store,
+        budget: Budget,
+        *,
+        request: Callable[[Rollout, int], Request],
+        watch: Callable[[Rollout], Watch | None],
+        decide: Callable[[Rollout, Request, Completion], None],
+        rules: frozenset[str],
+    ) -> None:
+        self.client, self.store, self.budget = client, store, budget
+        self.request, self.watch, self.decide, self.rules = request, watch, decide, rules
+        self.numbers: Counter[str] = Counter()
+        self._open: dict[int, Rollout] = {}
+        """The prompts that have requests on their way, the oldest first."""
+
+    def run(self, rollouts: Iterator[Rollout]) -> Iterator[Rollout]:
+        """The prompts as they are decided, or as far as the budget went."""
+        is_more = True
+        while True:
+            while is_more and self.client.room > 0:
+                rollout = next(rollouts, None)
+                is_more = rollout is not None
+                if rollout and self._advance(rollout):
+                    yield rollout
+            if not is_more:
+                self._look_ahead()
+            if not self.client.in_flight:
+                yield from self._give_up()
+                return
+            item = self.client.next()
+            if item is None:
+                continue
+            (rollout, request, k), completion = item
+            yield from self._take(rollout, request, k, completion)
+
+    def _take(
+        self, rollout: Rollout, request: Request, k: int, completion: Completion
+    ) -> Iterator[Rollout]:
+        """An answer has come; it waits for its turn."""
+        ahead = rollout.jobs.pop(k).is_ahead
+        tokens = completion.completion_tokens or 0
+        self.numbers.update(paid=1, paid_tokens=tokens, speculative_tokens=tokens * ahead)
+        self.budget.spend(tokens)
+        rollout.ready[k] = request, completion
+        if self._advance(rollout):
+            yield rollout
+        elif self.budget.is_out_of_time:
+            for other in list(self._open.values()):
+                self._close(other)
+                yield other
+
+    def _advance(self, rollout: Rollout) -> bool:
+        """Decides what is there, then asks for the next sample; True when the prompt is done."""
+        while not rollout.is_decided:
+            k = rollout.tried
+            if k in rollout.jobs:
+                return False
+            known = rollout.ready.pop(k, None)
+            request = known[0] if known else self.request(rollout, k)
+            completion = known[1] if known else self._stored(request)
+            if completion is None:
+                if self.budget.is_spent(self.client.in_flight):
+                    rollout.is_out_of_budget = True
+                    break
+                self._ask(rollout, k, request)
+                return False
+            self.decide(rollout, request, completion)
+        self._close(rollout)
+        return True
+
+    def _stored(self, request: Request) -> Completion | None:
+        completion = self.store.get(request, self.rules)
+        self.numbers["from_store"] += completion is not None
+        return completion
+
+    def _ask(
+        self, rollout: Rollout, k: int, request: Request, *, is_ahead: bool = False
+    ) -> None:
+        job = self.client.ask(
+            (rollout, request, k), request, self.watch(rollout), first=k > 0 and not is_ahead
+        )
+        job.is_ahead = is_ahead
+        self.numbers["speculative"] += is_ahead
+        rollout.jobs[k] = job
+        self._open[id(rollout)] = rollout
+
+    def _close(self, rollout: Rollout) -> None:
+        """Nothing more is needed of a prompt."""
+        self._open.pop(id(rollout), None)
+        for job in rollout.jobs.values():
+            self.client.drop(job)
+            if job.is_ahead:
+                self.numbers["speculative_tokens"] += job.answer.tokens
+        rollout.jobs.clear()
+
+    def _look_ahead(self) -> None:
+        """Fills places that would idle with samples whose turn has not come.
+
+        Where all samples are wanted anyway that costs nothing; else only as far as `SPECULATIVE`.
+        """
+        free = self.client.capacity - self.client.in_flight
+        if free <= 0 or self.budget.is_spent(self.client.in_flight):
+            return
+        for rollout in sorted(self._open.values(), key=lambda r: len(r.jobs)):
+            while free > 0:
+                k = rollout.next_new
+                is_ahead = rollout.keep is not None
+                if k >= rollout.samples or (is_ahead and not self._may_speculate()):
+                    break
+                request = self.request(rollout, k)
+                if known := self._stored(request):
+                    rollout.ready[k] = request, known
+                    continue
+                self._ask(rollout, k, request, is_ahead=is_ahead)
+                free -= 1
+                if is_ahead:
+                    break
+
+    def _may_speculate(self) -> bool:
+        """True while one more answer ahead of its turn keeps to the share that they may have."""
+        paid, tokens = self.numbers["paid"], self.numbers["paid_tokens"]
+        mean = tokens / paid if paid else 0.0
+        ahead = sum(job.is_ahead for r in self._open.values() for job in r.jobs.values())
+        expected = self.numbers["speculative_tokens"] + (ahead + 1) * mean
+        in_flight = self.client.in_flight * mean
+        return paid > 0 and expected <= SPECULATIVE * (tokens + in_flight)
+
+    def _give_up(self) -> Iterator[Rollout]:
+        """What the budget left undecided."""
+        for rollout in list(self._open.values()):
+            self._close(rollout)
+            yield rollout
