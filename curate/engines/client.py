@@ -32,7 +32,9 @@ from curate.engines.store import Store
 from curate.engines.stream import Fault
 from curate.errors import EngineError
 
+_WAKE_EVERY_S = 0.01
 NUMBERS = ("requests", "prompt_tokens", "completion_tokens", "retries", "cut", "dropped_tokens")
+
 
 class Client:
     """Asks an engine's servers, `concurrency` requests at a time.
@@ -62,7 +64,7 @@ class Client:
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_woken = False
+        self._is_woken, self._woken_at = False, 0.0
         self._is_closed = False
         self._active: set[Job] = set()
         self._fleet: Fleet | None = None
@@ -106,22 +108,36 @@ class Client:
                 self._thread = threading.Thread(target=self._run, name="client", daemon=True)
                 self._thread.start()
         (self._waiting.appendleft if first else self._waiting.append)(job)
-        # With a full window whoever ends next takes it up; waking the loop costs as much as sending
-        # a request.
-        if self._loop is not None and not self._is_woken and len(self._active) < self.capacity:
-            self._is_woken = True
-            self._call(self._fill)
+        # Waking the loop costs as much as sending a request (the two threads trade Python's lock),
+        # so those who ask in a burst do it once; `next` sees to the rest.
+        if time.monotonic() - self._woken_at > _WAKE_EVERY_S:
+            self._wake()
         return job
 
-    def next(self) -> tuple[Any, Completion] | None:
+    def _wake(self) -> None:
+        """Has the loop look at what waits; with a full window whoever ends next takes it up."""
+        if self._loop and self._waiting and not self._is_woken:
+            if len(self._active) < self.capacity:
+                self._is_woken, self._woken_at = True, time.monotonic()
+                self._call(self._fill)
+
+    def next(self, timeout_s: float | None = None) -> tuple[Any, Completion] | None:
         """Waits for the next finished completion; raises EngineError when there will be none.
 
-        None when there is more room than before: whoever has more to ask should ask.
+        None when there is more room than before, so that whoever has more to ask does, or when the
+        time is over.
         """
         while True:
             if not self._in_flight:
                 raise RuntimeError("nothing was asked for")
-            item = self._finished.get()
+            try:
+                item = self._finished.get_nowait()
+            except queue.Empty:
+                self._wake()
+                try:
+                    item = self._finished.get(timeout=timeout_s)
+                except queue.Empty:
+                    return None
             if item is None:
                 if self._error is None:
                     return None
@@ -155,7 +171,7 @@ class Client:
         if loads:
             found["server_running"] = int(sum(load.running for load in loads))
             found["server_waiting"] = int(sum(load.waiting for load in loads))
-            found["preemptions"] = int(sum(load.preemptions or 0 for load in loads))
+            found["preemptions"] = int(sum(host.preempted for host in fleet.hosts))
             found["kv_percent"] = int(100 * max(load.kv_usage or 0 for load in loads))
         return found
 

@@ -46,6 +46,8 @@ class Host:
     busy: int = 0
     """Times in a row that it asked to wait."""
     gauges: Gauges | None = None
+    preempted: float = 0.0
+    """Preemptions since this client asks it."""
     clock: Clock = field(default_factory=Clock)
 
     @property
@@ -61,6 +63,13 @@ class Host:
         self.has_worked = True
         self.trouble_since = None
         self.faults = self.busy = 0
+
+    def note_load(self, load: Gauges) -> None:
+        """Counts preemptions from the first look on; a restarted server begins again at 0."""
+        before = self.gauges.preemptions if self.gauges else load.preemptions
+        if load.preemptions is not None and before is not None:
+            self.preempted += max(0.0, load.preemptions - before)
+        self.gauges = load
 
     def trouble_s(self) -> float:
         """For how long there have been only faults; the clock starts with the first."""
@@ -166,7 +175,7 @@ class Fleet:
             has_metrics = load is not None or host.gauges is not None or not host.has_worked
             if load is None:
                 continue
-            host.gauges = load
+            host.note_load(load)
             before = host.pace.limit
             host.pace.gauged(load, host.active, tokens(host))
             if host.pace.limit > before:

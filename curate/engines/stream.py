@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
+
 from curate.engines.request import Completion
 from curate.text import CLOSE, OPEN, join_think
 
@@ -111,7 +113,7 @@ class Answer:
 
     def _take(self, data: bytes) -> None:
         try:
-            event = json.loads(data.decode())
+            event = _parse(data)
             if error := event.get("error"):
                 raise _error_event(error)
             if isinstance(event.get("usage"), dict):
@@ -139,6 +141,13 @@ class Answer:
             self.tokens += 1
             self.length += added
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
+
+
+def _parse(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:  # half of a character, which only Python's own decoder takes
+        return json.loads(data.decode())
 
 
 def _error_event(error: Any) -> Exception:

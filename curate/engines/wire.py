@@ -68,11 +68,12 @@ def _question(request: Request) -> dict[str, Any]:
 
 async def check(response: aiohttp.ClientResponse) -> None:
     """Returns at the beginning of a stream; else raises Fault, Refused, or EngineError for good."""
-    status, url = response.status, str(response.url)
+    status = response.status
     if status == 200:
-        if response.content_type != "text/event-stream":
+        if "text/event-stream" not in response.headers.get("Content-Type", ""):
             raise _strange(f"it answered with {response.content_type}, not with an event stream")
         return
+    url = str(response.url)
     if status in (401, 403):
         raise EngineError(refused_key(url, status))
     reason = await _reason(response)

@@ -42,14 +42,17 @@ class Budget:
         self._samples += 1
 
     @property
-    def is_out_of_time(self) -> bool:
-        return self.hours is not None and time.monotonic() - self._began > self.hours * 3600
+    def left_s(self) -> float | None:
+        """Seconds until the time is over; None without a limit."""
+        if self.hours is None:
+            return None
+        return max(0.0, self._began + self.hours * 3600 - time.monotonic())
 
     def is_spent(self, in_flight: int) -> bool:
         """True when nothing more may be asked for, with so many on their way."""
         mean = self._tokens / self._samples if self._samples else 0.0
         spent = (
-            self.is_out_of_time
+            self.left_s == 0
             or (self.samples is not None and self._samples + in_flight >= self.samples)
             or (self.tokens is not None and self._tokens + in_flight * mean >= self.tokens)
         )

@@ -37,7 +37,8 @@ MAX_TOKENS = {"local": 256, "endpoint": 16_384}
 (generate_reasoning.py).
 """
 
-OF_THE_MOMENT = ("in_flight", "window", "server_running", "server_waiting", "kv_percent")
+OF_THE_SERVER = ("server_running", "server_waiting", "kv_percent", "preemptions")
+OF_THE_MOMENT = ("in_flight", "window", *OF_THE_SERVER[:3])
 REPORT_EVERY_S = 0.2
 
 UNJUDGED_AFTER = 100
@@ -289,7 +290,10 @@ class Generate(Step):
 
     def _all_numbers(self) -> dict[str, int]:
         assert self._window is not None
-        return {**self.numbers, **self._window.numbers, **self._window.client.numbers()}
+        said = self._window.client.numbers()
+        if self.context and self.context.slot:  # all workers ask the same servers: one tells
+            said = {k: v for k, v in said.items() if k not in OF_THE_SERVER}
+        return {**self.numbers, **self._window.numbers, **said}
 
     def _note(self, engine: Engine) -> None:
         """Says for the manifest who answered and what it took."""

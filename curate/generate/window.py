@@ -62,27 +62,23 @@ class Window:
             if not self.client.in_flight:
                 yield from self._give_up()
                 return
-            item = self.client.next()
-            if item is None:
-                continue
-            (rollout, request, k), completion = item
-            yield from self._take(rollout, request, k, completion)
+            if item := self.client.next(self.budget.left_s):
+                (rollout, request, k), completion = item
+                if self._take(rollout, request, k, completion):
+                    yield rollout
+            if self.budget.left_s == 0:
+                yield from self._give_up()
 
     def _take(
         self, rollout: Rollout, request: Request, k: int, completion: Completion
-    ) -> Iterator[Rollout]:
-        """An answer has come; it waits for its turn."""
+    ) -> bool:
+        """An answer has come; it waits for its turn. True when its prompt is decided."""
         ahead = rollout.jobs.pop(k).is_ahead
         tokens = completion.completion_tokens or 0
         self.numbers.update(paid=1, paid_tokens=tokens, speculative_tokens=tokens * ahead)
         self.budget.spend(tokens)
         rollout.ready[k] = request, completion
-        if self._advance(rollout):
-            yield rollout
-        elif self.budget.is_out_of_time:
-            for other in list(self._open.values()):
-                self._close(other)
-                yield other
+        return self._advance(rollout)
 
     def _advance(self, rollout: Rollout) -> bool:
         """Decides what is there, then asks for the next sample; True when the prompt is done."""
@@ -108,9 +104,7 @@ class Window:
         self.numbers["from_store"] += completion is not None
         return completion
 
-    def _ask(
-        self, rollout: Rollout, k: int, request: Request, *, is_ahead: bool = False
-    ) -> None:
+    def _ask(self, rollout: Rollout, k: int, request: Request, *, is_ahead: bool = False) -> None:
         job = self.client.ask(
             (rollout, request, k), request, self.watch(rollout), first=k > 0 and not is_ahead
         )

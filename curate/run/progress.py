@@ -73,10 +73,26 @@ class Progress:
             parts.append(f"{numbers['accepted']:,.0f} of {numbers['tried']:,.0f} samples accepted")
         if tokens := self.rate("completion_tokens"):
             parts.append(f"{tokens:,.0f} tokens/s")
+        if numbers["accepted"] and numbers["sample_tokens"]:
+            each = numbers["sample_tokens"] / numbers["accepted"]
+            parts.append(f"{each:,.0f} tokens for each accepted")
+        parts += self.load(numbers)
         if numbers["from_store"]:
             parts.append(f"{numbers['from_store']:,.0f} from the store")
         parts.append(self.time_left(numbers))
         return ", ".join(p for p in parts if p)
+
+    @staticmethod
+    def load(numbers: Counter[str]) -> list[str]:
+        """What the servers do, as far as they say."""
+        said = {
+            "in_flight": "{:,.0f} in flight",
+            "kv_percent": "KV cache {:.0f} % full",
+            "preemptions": "{:,.0f} preempted",
+            "cut": "{:,.0f} cut early",
+            "retries": "{:,.0f} repeated",
+        }
+        return [text.format(numbers[name]) for name, text in said.items() if numbers[name]]
 
     def rate(self, name: str) -> float:
         """Per second over the window; 0 before there are five seconds of it."""

@@ -187,12 +187,6 @@ class Run:
         folder = self.folder(stage)
         labels = list(zip(stage.labels, stage.units, strict=True))
         rows, notes = stage_funnel(folder, labels)
-        earlier = [row for s in self.manifest.data["stages"] for row in s["funnel"]]
-        write_text(
-            self.out / "funnel.json",
-            json.dumps([*earlier, *(row.to_json() for row in rows)], indent=2, ensure_ascii=False)
-            + "\n",
-        )
         rejected = self.out / "rejected"
         rejected.mkdir(exist_ok=True)
         for file in sorted((folder / "rejected").glob("*.parquet")):
@@ -202,8 +196,10 @@ class Run:
             **{"seconds": round(seconds, 1), "funnel": [row.to_json() for row in rows]},
             **{"numbers": notes.get("numbers", {})},
         }
+        stages = [*self.manifest.data["stages"], done]
+        write_text(self.out / "funnel.json", funnel_json(stages))
         engine = notes.get("engine") or self.manifest.data["engine"]
-        self.manifest.set(stages=[*self.manifest.data["stages"], done], engine=engine)
+        self.manifest.set(stages=stages, engine=engine)
         say(f"{stage.name}: {describe(rows)} in {duration(seconds)}")
         if getattr(stage.steps[0], "is_source", False):
             self.list_bad_rows(stage)
@@ -237,6 +233,16 @@ class Run:
         say(f"{last['out']:,} {last['unit']} in {where} after {duration(seconds)}")
         warning = "" if last["out"] else "warning: nothing is left; "
         say(f"{warning}see what was left out and why with: curate report {shown(self.out)}")
+
+
+def funnel_json(stages: list[dict[str, Any]]) -> str:
+    """The funnel of all stages; the last row of a stage that generates says what it took."""
+    lines: list[dict[str, Any]] = []
+    for stage in stages:
+        lines += stage["funnel"]
+        if stage["numbers"]:
+            lines[-1] = lines[-1] | {"numbers": stage["numbers"] | {"seconds": stage["seconds"]}}
+    return json.dumps(lines, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_columns(file: Path, columns: list[str]) -> list[dict[str, Any]]:

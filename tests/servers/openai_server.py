@@ -72,6 +72,7 @@ class ScriptedServer:
         self.metrics = metrics
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.connections = 0
         self.dropped = 0
         """Streams that the client closed before their end."""
@@ -146,6 +147,7 @@ class ScriptedServer:
         number = len(self.requests)
         self.requests.append(body)
         self.headers.append(headers)
+        self.paths.append(path)
         reply = self.script(number, body)
         await asyncio.sleep(reply.delay_s)
         if reply.status != 200 or reply.content_type != "text/event-stream":
@@ -179,7 +181,9 @@ class ScriptedServer:
         deltas = [{reply.reasoning_field: piece} for piece in reply.reasoning]
         deltas += [{"content": piece} for piece in reply.content]
         for delta in deltas:
-            choice = {"delta": delta, "finish_reason": None}
+            is_raw = self.paths[-1] == "/v1/completions"
+            shape = {"text": delta.get("content", "")} if is_raw else {"delta": delta}
+            choice = {**shape, "finish_reason": None}
             out.append(_event({"choices": [choice], "model": model}))
             if reply.pause_s:
                 writer.write(b"".join(out))
