@@ -116,10 +116,10 @@ class Client:
 
     def _wake(self) -> None:
         """Has the loop look at what waits; with a full window whoever ends next takes it up."""
-        if self._loop and self._waiting and not self._is_woken:
-            if len(self._active) < self.capacity:
-                self._is_woken, self._woken_at = True, time.monotonic()
-                self._call(self._fill)
+        is_due = self._loop and self._waiting and not self._is_woken
+        if is_due and len(self._active) < self.capacity:
+            self._is_woken, self._woken_at = True, time.monotonic()
+            self._call(self._fill)
 
     def next(self, timeout_s: float | None = None) -> tuple[Any, Completion] | None:
         """Waits for the next finished completion; raises EngineError when there will be none.
@@ -323,9 +323,9 @@ class Client:
         patience, trouble_s = self._patience, host.trouble_s()
         self._fleet.note_fault(host, fault)
         others = any(h.is_up for h in self._fleet.hosts if h is not host)
-        if not others and fault.is_unreachable and not host.has_worked:
-            if trouble_s > patience.never_reached_s:
-                raise EngineError(nobody(wire.address(host.url, job.request), fault))
+        is_strange = fault.is_unreachable and not host.has_worked and not others
+        if is_strange and trouble_s > patience.never_reached_s:
+            raise EngineError(nobody(wire.address(host.url, job.request), fault))
         job.attempts += not fault.is_busy
         is_spent = job.attempts >= patience.attempts
         is_long = trouble_s > patience.trouble_s + fault.retry_after_s and not others

@@ -72,10 +72,7 @@ class Answer:
         """The text that came since the last call, as it will stand in the answer."""
         new = "".join(self._new)
         self._new.clear()
-        if new and "\ud800" <= new[-1] <= "\udbff":  # half of a character: the rest will come
-            self._new.append(new[-1])
-            new = new[:-1]
-        return clean(new)
+        return new
 
     @property
     def text(self) -> str:

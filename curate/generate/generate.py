@@ -19,8 +19,9 @@ from typing import Any, Literal
 from datatrove.data import Document
 
 from curate.engines.client import Client
-from curate.engines.engine import Engine, check_engine, open_engine
+from curate.engines.engine import check_engine, engine_identity, open_engine
 from curate.engines.request import Completion, Request
+from curate.engines.server import Engine
 from curate.engines.store import Store
 from curate.errors import RunError, SampleError, UsageError
 from curate.generate.budget import Budget
@@ -126,8 +127,8 @@ class Generate(Step):
         """Adds what kind of engine answers, and the limit that counts; the URL says nothing of the
         data.
         """
-        kind = self.engine_spec if "://" not in self.engine_spec else "endpoint"
-        return super().identity() | {"engine": kind, "max_tokens": self.max_tokens}
+        engine = engine_identity(self.engine_spec)
+        return super().identity() | {"engine": engine, "max_tokens": self.max_tokens}
 
     def prepare(self, context: Context) -> None:
         super().prepare(context)
