@@ -9,7 +9,9 @@ def readable(max_tokens: int = 32_768, not_repeated: float = 0.9) -> list[Keep]:
 
     `max_tokens`: DeepSeek-R1 generates at most 32,768 (v1, section 3).
     `not_repeated`: measured on 70 real chains, 69 sound ones have a share of at least 0.970 of new
-    20-grams and say none more than 5 times; the one that loops has 0.600 and says one 155 times.
+    20-grams, say none more than 5 times and nothing of 20 words and more over twice in a row (2.1
+    times, 59 words); the one that loops has 0.600, says one 155 times and 42 words 29 times in a
+    row.
     """
     return [
         Keep(Finished()),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from curate.scorers.finished import Finished
+    from curate.scorers.foreign_script import ForeignScript
     from curate.scorers.language_consistency import LanguageConsistency
     from curate.scorers.length import Length
     from curate.scorers.math_answer import MathAnswer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Finished",
+    "ForeignScript",
     "LanguageConsistency",
     "Length",
     "MathAnswer",
@@ -26,6 +28,7 @@ __all__ = [
 
 _MODULES = {
     "Finished": "finished",
+    "ForeignScript": "foreign_script",
     "LanguageConsistency": "language_consistency",
     "Length": "length",
     "MathAnswer": "math_answer",

@@ -8,59 +8,46 @@ Formulas, code, commands and addresses are no language and are masked first.
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass
-from functools import cache
-from typing import Literal
+from itertools import accumulate
+from typing import NamedTuple
 
 from curate.errors import UsageError
 from curate.sample import Sample, Verdict
-from curate.scorers.scorer import Scorer
-
-# Letters of a script; one of a kind that is written without spaces counts as a word by itself.
-_SCRIPTS = {
-    "Han": r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff",
-    "Kana": r"\u3041-\u309f\u30a1-\u30ff\u31f0-\u31ff\uff66-\uff9d",
-    "Thai": r"\u0e01-\u0e4e",
-    "Hangul": r"\uac00-\ud7a3\u1100-\u11ff\u3131-\u318e",
-    "Latin": r"A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
-    r"\uff21-\uff3a\uff41-\uff5a",
-    "Cyrillic": r"\u0400-\u052f",
-    "Arabic": r"\u0620-\u065f\u066e-\u06d3\u06fa-\u06ff\u0750-\u077f",
-    "Hebrew": r"\u05d0-\u05ea",
-    "Devanagari": r"\u0900-\u0963\u0970-\u097f",
-    "Greek": r"\u0370-\u03ff\u1f00-\u1fff",
-}
+from curate.scorers.mask import Mask, mask
+from curate.scorers.scorer import Scorer, Watching
+from curate.scorers.scripts import SCRIPTS_OF, Scripts, Unit, language_of
+from curate.text import CLOSE, OPEN
 
 
-def _codes(names: str) -> list[str]:
-    return names.split()
+class Target(NamedTuple):
+    """The language that is asked for, and the scripts that it is written in (none known: empty)."""
+
+    language: str
+    scripts: tuple[str, ...]
 
 
-_UNSPACED = ("Han", "Kana", "Thai")
-_SCRIPTS_OF = {
-    **dict.fromkeys(
-        _codes(
-            "en fr de es it pt nl sv da no nb nn fi pl cs sk sl hr bs ro hu tr vi id ms et lv lt ca"
-            " eu gl sq af sw tl"
-        ),
-        ("Latin",),
-    ),
-    **dict.fromkeys(_codes("ru uk bg be mk sr kk mn"), ("Cyrillic",)),
-    **dict.fromkeys(_codes("ar fa ur"), ("Arabic",)),
-    **dict.fromkeys(_codes("hi mr ne"), ("Devanagari",)),
-    "zh": ("Han",),
-    "ja": ("Han", "Kana"),
-    "ko": ("Hangul",),
-    "th": ("Thai",),
-    "he": ("Hebrew",),
-    "el": ("Greek",),
-}
-_FIRST = {"Latin": "en", "Cyrillic": "ru", "Arabic": "ar", "Devanagari": "hi", "Kana": "ja"}
+def target_of(prompt: Sample, language: str | None) -> Target:
+    """The target: `language`, else the prompt's `language`, else the problem's, by its script."""
+    named = language or prompt.language or language_of(prompt.problem)
+    code = re.split("[-_]", named.lower())[0]
+    return Target(code if code in SCRIPTS_OF else named, SCRIPTS_OF.get(code, ()))
+
+
+def check_language(scorer: str, language: str | None) -> None:
+    """Raises UsageError for a language that no script is known of."""
+    if language is not None and language not in SCRIPTS_OF:
+        known = ", ".join(sorted(SCRIPTS_OF))
+        raise UsageError(f"{scorer}: language={language} is not one of {known}")
 
 
 @dataclass(frozen=True)
 class LanguageConsistency(Scorer):
     """The share of the reasoning's words that are in the target language; None below `min_words`.
+
+    With `window` it is the lowest share: of the whole, or of any run of that many words, so a
+    stretch in another language is not diluted by a long chain around it.
 
     Target: `language`, else the prompt's `language`, else the problem's: zh, ja, ko, ru, … by its
     script, en for Latin letters. A Han, kana or Thai character counts as a word. It cannot tell
@@ -76,100 +63,96 @@ class LanguageConsistency(Scorer):
     """
 
     language: str | None = None
-    unit: Literal["words", "letters"] = "words"
+    unit: Unit = "words"
     min_words: int = 3
     """Counting by script is exact at any length; of one or two words, a name decides."""
+    window: int | None = None
 
     def __post_init__(self) -> None:
-        if self.language is not None and self.language not in _SCRIPTS_OF:
-            raise UsageError(
-                f"LanguageConsistency: language={self.language} is not one of "
-                + ", ".join(sorted(_SCRIPTS_OF))
-            )
+        check_language("LanguageConsistency", self.language)
+        if self.window is not None and self.window < 1:
+            raise UsageError(f"LanguageConsistency: window={self.window} is at least 1")
 
     def judge(self, sample: Sample) -> Verdict:
-        named = self.language or sample.language or language_of(sample.problem)
-        target = re.split("[-_]", named.lower())[0]
-        if target not in _SCRIPTS_OF:
-            return Verdict(None, f"no script is known for language {named}")
+        target = target_of(sample, self.language)
+        if not target.scripts:
+            return Verdict(None, f"no script is known for language {target.language}")
         reasoning = sample.text if sample.reasoning is None else sample.reasoning
-        counts = count_scripts(mask(reasoning), self.unit)
-        total = sum(counts.values())
+        found = Scripts(self.unit).feed(mask(reasoning), is_whole=True)
         enough = self.min_words * (4 if self.unit == "letters" else 1)
-        if total < enough:
-            return Verdict(None, f"{total} {self.unit}, fewer than {enough}")
-        share = sum(counts[script] for script in _SCRIPTS_OF[target])
-        return Verdict(share / total, f"{share} of {total} {self.unit} in {target}")
+        if len(found) < enough:
+            return Verdict(None, f"{len(found)} {self.unit}, fewer than {enough}")
+        sums = [0, *accumulate(script in target.scripts for script, _ in found)]
+        share, total = sums[-1], len(found)
+        if self.window and self.window < total:
+            pairs = zip(sums, sums[self.window :], strict=False)
+            lowest = min(after - before for before, after in pairs)
+            if lowest / self.window < share / total:
+                share, total = lowest, self.window
+        where = " in a row" if total < len(found) else ""
+        return Verdict(share / total, f"{share} of {total} {self.unit}{where} in {target.language}")
+
+    def watch(self, prompt: Sample, at_least: float) -> Watching | None:
+        target = target_of(prompt, self.language)
+        if self.window is None or not target.scripts or at_least <= 0:
+            return None  # without a window, any beginning can be diluted
+        return _Window(self, target, window=self.window, at_least=at_least)
 
 
-def language_of(text: str) -> str:
-    """The language that a text's script suggests; en without any letters.
+class _Window:
+    """The last words of a growing answer that are reasoning, however it goes on.
 
-    >>> language_of("小明有3个apple"), language_of("Найдите $x$"), language_of("12 + 7")
-    ('zh', 'ru', 'en')
+    Foreign words that are too many for a full window are too many for a shorter chain as well, so
+    they need not fill one.
     """
-    counts = count_scripts(mask(text), "words")
-    if counts["Kana"]:
-        return "ja"
-    # A formula unmasked or a name brings Latin words into any text; letters of another script win.
-    others = {script: n for script, n in counts.items() if script not in ("Latin", "Greek")}
-    best = max(others, key=lambda script: others[script])
-    if others[best] * 2 < counts["Latin"] or not others[best]:
-        return "en"
-    return _FIRST.get(best) or next(k for k, v in _SCRIPTS_OF.items() if v == (best,))
+
+    def __init__(
+        self, rule: LanguageConsistency, target: Target, *, window: int, at_least: float
+    ) -> None:
+        self._target, self._unit = target, rule.unit
+        self._reasoning, self._mask, self._scripts = _Reasoning(), Mask(), Scripts(rule.unit)
+        self._is_foreign: deque[bool] = deque(maxlen=window)
+        self._foreign = 0
+        foreign = range(window, -1, -1)
+        self._most = next(n for n in foreign if Verdict((window - n) / window).reaches(at_least))
+        self._fault: str | None = None
+
+    def __call__(self, piece: str, tokens: int) -> str | None:
+        if self._fault is None:
+            shown = self._mask.feed(self._reasoning.feed(piece))
+            last = self._is_foreign
+            for script, _ in self._scripts.feed(shown):
+                if len(last) == last.maxlen:
+                    self._foreign -= last[0]
+                last.append(script not in self._target.scripts)
+                self._foreign += last[-1]
+                if self._foreign > self._most:
+                    where = f"of {len(last)} {self._unit} in a row"
+                    self._fault = f"{self._foreign} {where} are not {self._target.language}"
+                    break
+        return self._fault
 
 
-@cache
-def _pattern(unit: str) -> re.Pattern[str]:
-    # A single Latin letter or a few capitals name a variable or a point, in whatever language.
-    repeat = {name: "" if unit == "letters" or name in _UNSPACED else "+" for name in _SCRIPTS}
-    names = "sin|cos|tan|cot|log|ln|lim|mod|gcd|lcm"
-    skip = rf"(?<![A-Za-z])(?:[A-Za-z]|[A-Z]{{2,3}}|{names})(?![A-Za-z])|"
-    scripts = "|".join(f"(?P<{k}>[{v}]{repeat[k]})" for k, v in _SCRIPTS.items() if k != "Greek")
-    greek = rf"(?P<Greek>[{_SCRIPTS['Greek']}]{{3,}})"  # π and θ are formulas
-    return re.compile(("" if unit == "letters" else skip) + scripts + "|" + greek)
+class _Reasoning:
+    """What of a growing answer is reasoning whatever follows: from the first tag to the next.
 
-
-def count_scripts(text: str, unit: str) -> dict[str, int]:
-    """How many words (or letters) of a text are in each script."""
-    counts = dict.fromkeys(_SCRIPTS, 0)
-    for match in _pattern(unit).finditer(text):
-        if match.lastgroup:
-            counts[match.lastgroup] += 1
-    return counts
-
-
-_OPENERS = re.compile(
-    r"```|\$\$|(?<!\\)\$|\\\[|\\\(|\\begin\{(?P<name>\w{1,20}\*?)\}|`|https?://\S*|\\[A-Za-z]+"
-)
-_CLOSERS = {"```": "```", "$$": "$$", "$": "$", r"\[": r"\]", r"\(": r"\)", "`": "`"}
-_LONGEST = {"$": 400, "`": 400}
-"""A lone dollar or backtick is money or a typo: its pair must be near and on its line."""
-
-
-def mask(text: str) -> str:
-    r"""A text without code, formulas, LaTeX commands and addresses, in time linear in its length.
-
-    >>> mask(r"Let $x = 2$ be; see https://a.b/c and `f(x)`: \frac{1}{2}")
-    'Let   be; see   and  :  {1}{2}'
+    Before the first tag nothing is: an opening one may come, and what stands before it is none.
+    After the closing one nothing is, unless it closes again.
     """
-    parts: list[str] = []
-    absent: set[str] = set()
-    position = 0
-    while opener := _OPENERS.search(text, position):
-        parts.append(text[position : opener.start()])
-        parts.append(" ")
-        position = opener.end()
-        mark = opener.group()
-        closer = rf"\end{{{opener['name']}}}" if opener["name"] else _CLOSERS.get(mark)
-        if closer is None or closer in absent:
-            continue
-        limit = position + _LONGEST[mark] if mark in _LONGEST else len(text)
-        end = text.find(closer, position, limit)
-        is_money = mark == "$" and text[end + 1 : end + 2].isdigit()  # "$5 and $7", pandoc's rule
-        if end >= 0 and not is_money and not (mark in _LONGEST and "\n" in text[position:end]):
-            position = end + len(closer)
-        elif mark not in _LONGEST:
-            absent.add(closer)
-    parts.append(text[position:])
-    return "".join(parts)
+
+    def __init__(self) -> None:
+        self._tail, self._is_open, self._is_over = "", False, False
+
+    def feed(self, piece: str) -> str:
+        """What `piece` adds to it."""
+        if self._is_over:
+            return ""
+        text, start = self._tail + piece, len(self._tail)
+        self._tail = text[-len(OPEN) :]  # a tag may have begun
+        closed = text.find(CLOSE)
+        if not self._is_open:
+            opened = text.find(OPEN)
+            self._is_open = opened >= 0 and (closed < 0 or opened < closed)
+            start = opened + len(OPEN) if self._is_open else len(text)
+        self._is_over = closed >= 0
+        return text[start : closed if closed >= 0 else None]

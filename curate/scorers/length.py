@@ -7,7 +7,8 @@ from typing import Literal
 
 from curate.errors import UsageError
 from curate.sample import Sample, Verdict
-from curate.scorers.scorer import Scorer
+from curate.scorers.new_words import NewWords
+from curate.scorers.scorer import Scorer, Watching
 from curate.text import words
 
 
@@ -39,12 +40,8 @@ class Length(Scorer):
         inside = self.minimum <= length and (self.maximum is None or length <= self.maximum)
         return Verdict(float(inside), f"{length} {unit}")
 
-    def hopeless(self, beginning: Sample, at_least: float) -> str | None:
-        length, unit = self._measure(beginning)
-        # The engine's count decides in the end, and words may be more than that.
-        if self.maximum is None or at_least <= 0 or (unit, self.unit) == ("words", "tokens"):
-            return None
-        return f"{length} {unit}" if length > self.maximum else None
+    def watch(self, prompt: Sample, at_least: float) -> Watching | None:
+        return _Counted(self.unit, self.maximum) if self.maximum and at_least > 0 else None
 
     def _measure(self, sample: Sample) -> tuple[int, str]:
         if self.unit == "characters":
@@ -52,3 +49,20 @@ class Length(Scorer):
         if self.unit == "tokens" and sample.completion_tokens is not None:
             return sample.completion_tokens, "tokens"
         return len(words(sample.text)), "words"
+
+
+class _Counted:
+    """The length of a growing answer; tokens are the engine's, which decide in the end too."""
+
+    def __init__(self, unit: str, maximum: int) -> None:
+        self._unit, self._maximum = unit, maximum
+        self._new, self._length = NewWords(), 0
+
+    def __call__(self, piece: str, tokens: int) -> str | None:
+        length = tokens
+        if self._unit == "characters":
+            length = self._length = self._length + len(piece)
+        elif self._unit == "words":
+            self._length += len(self._new.feed(piece))
+            length = self._length + bool(self._new.unfinished)
+        return f"{length} {self._unit}" if length > self._maximum else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from curate.errors import UsageError
 from curate.sample import Sample, Verdict
-from curate.scorers.scorer import Scorer
+from curate.scorers.scorer import Scorer, Watching
 from curate.text import CLOSE, OPEN
 
 Style = Literal["think", "think-answer", "r1", "prefilled", "boxed"]
@@ -40,19 +41,19 @@ class ThinkFormat(Scorer):
             raise UsageError("ThinkFormat: only style=r1 takes a token, and it is not blank")
 
     def judge(self, sample: Sample) -> Verdict:
-        fault = self._lasting_fault(sample.text) or self._missing(sample.text)
+        fault = self.lasting_fault(sample.text) or self._missing(sample.text)
         return Verdict(0.0, fault) if fault else Verdict(1.0)
 
-    def hopeless(self, beginning: Sample, at_least: float) -> str | None:
-        return self._lasting_fault(beginning.text) if at_least > 0 else None
+    def watch(self, prompt: Sample, at_least: float) -> Watching | None:
+        return _Skeleton(self) if at_least > 0 else None
 
     @property
-    def _tags(self) -> tuple[str, str]:
+    def tags(self) -> tuple[str, str]:
         return (self.token, self.token) if self.token else (OPEN, CLOSE)
 
-    def _lasting_fault(self, text: str) -> str | None:
+    def lasting_fault(self, text: str) -> str | None:
         """What no ending mends; the longer a text, the more of it."""
-        opening, closing = self._tags
+        opening, closing = self.tags
         if not text.startswith(opening):
             if not opening.startswith(text) and self.style != "prefilled":
                 return f"does not begin with {opening}"
@@ -62,7 +63,7 @@ class ThinkFormat(Scorer):
                 return None
         rest = text.removeprefix(opening)
         reasoning, closed, response = rest.partition(closing)
-        if opening in rest.replace(closing, "", 1) or closing in response:
+        if opening in reasoning or opening in response or closing in response:
             return "a tag twice"
         if closed and not reasoning.strip():
             return "no reasoning"
@@ -81,7 +82,7 @@ class ThinkFormat(Scorer):
 
     def _missing(self, text: str) -> str | None:
         """What an ending could still bring, of a text without a lasting fault."""
-        opening, closing = self._tags
+        opening, closing = self.tags
         if not text.startswith(opening) and self.style != "prefilled":
             return f"no {opening}"
         _, closed, response = text.removeprefix(opening).partition(closing)
@@ -94,3 +95,39 @@ class ThinkFormat(Scorer):
         if self.style == "boxed" and r"\boxed{" not in response:
             return r"no \boxed in the response"
         return None
+
+
+class _Skeleton:
+    """The tags of a growing answer and, for all that stands between two of them, one character.
+
+    No fault of the form depends on more, so each piece is looked at once.
+    """
+
+    def __init__(self, rule: ThinkFormat) -> None:
+        self._rule = rule
+        self._known = (
+            {*rule.tags, ANSWER, END_ANSWER} if rule.style == "think-answer" else {*rule.tags}
+        )
+        self._split = re.compile(f"({'|'.join(map(re.escape, sorted(self._known)))})").split
+        self._said = self._rest = ""
+        self._fault: str | None = None
+
+    def __call__(self, piece: str, tokens: int) -> str | None:
+        if self._fault is not None:
+            return self._fault
+        *parts, last = self._split(self._rest + piece)
+        held = self._begun(last)
+        self._rest = last[len(last) - held :]
+        for part in (*parts, last[: len(last) - held]):
+            if part in self._known:
+                self._said += part
+            elif part and not self._said.endswith("x"):
+                self._said = self._said.removesuffix(" ") + ("x" if part.strip() else " ")
+        self._fault = self._rule.lasting_fault(self._said)
+        return self._fault
+
+    def _begun(self, text: str) -> int:
+        """How many characters at the end of `text` may be the beginning of a tag."""
+        longest = min(len(text), max(map(len, self._known)) - 1)
+        ends = (text[len(text) - n :] for n in range(longest, 0, -1))
+        return next((len(e) for e in ends if any(tag.startswith(e) for tag in self._known)), 0)

@@ -57,10 +57,6 @@ class Keep(Step, BaseFilter):
         """True when the verdict is judged and reaches the threshold."""
         return verdict.reaches(self.at_least)
 
-    def hopeless(self, beginning: Sample) -> str | None:
-        """Why no ending of `beginning` can be accepted, or None when one may."""
-        return self.scorer.hopeless(beginning, self.at_least)
-
     def refusal(self, verdict: Verdict) -> str:
         """The reason that is counted for a verdict that is not accepted."""
         return self.scorer.name if verdict.is_judged else f"{self.scorer.name}:unjudged"

@@ -63,6 +63,39 @@ def test_thresholds_part_the_sound_chains_from_the_loop() -> None:
     assert refused == {"Repetition no_tags": 1, "ThinkFormat no_open": 39, "ThinkFormat no_tags": 1}
 
 
+@pytest.mark.skipif(not SHARED.exists(), reason="no ../shared with constructed chains")
+def test_chains_in_two_scripts_are_not_consistent() -> None:
+    path = SHARED / "cases/language-mixed-cot-constructed.jsonl"
+    kept: Counter[str] = Counter()
+    for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        passes = language_consistent().filter(PROMPT.with_completion(row["text"]).to_document())
+        if passes is True and row["sentences_other"]:
+            kept[f"{row['sentences_other']} {row['languages'][1]}"] += 1
+    short = {"1 ru": 1, "1 ko": 1}
+    assert short.items() <= kept.items()
+    assert all(language == "fr" for language in (key[-2:] for key in kept if key not in short))
+
+
+ENGLISH, CHINESE = "and then we add the number again ", "然后我们再加上这个数字"
+LEAKS = [
+    ("en", ENGLISH, "小明有三个苹果还有四个梨子", "Chinese into English"),
+    ("zh", CHINESE, ENGLISH * 2, "English into Chinese"),
+    ("en", ENGLISH, "потом мы сложим три числа " * 3, "Russian into English"),
+]
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "leak", "reason"), LEAKS, ids=[leak[3] for leak in LEAKS]
+)
+def test_a_chain_around_it_does_not_dilute_a_leak(
+    language: str, said: str, leak: str, reason: str
+) -> None:
+    prompt, keep = Sample(prompt_id="p", problem="?", language=language), language_consistent()
+    for text, is_kept in ((said * 300, True), (said * 300 + leak + said * 300, False)):
+        document = prompt.with_completion(f"<think>{text}</think>7").to_document()
+        assert (keep.filter(document) is True) == is_kept
+
+
 class Book:
     """A ledger that remembers."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from curate.sample import Sample
 from curate.scorers import (
     Finished,
+    ForeignScript,
     LanguageConsistency,
     Length,
     MathAnswer,
@@ -33,8 +34,12 @@ SCORERS: list[Scorer] = [
     ThinkFormat(style="boxed"),
     LanguageConsistency(),
     LanguageConsistency(language="en", unit="letters", min_words=2),
+    LanguageConsistency(window=5),
+    ForeignScript(),
+    ForeignScript(letters=3),
     Repetition(),
     Repetition(n=4, loop=6),
+    Repetition(in_a_row=20),
     Length(maximum=100),
     Length(minimum=2, maximum=50, unit="words"),
     Length(maximum=400, unit="characters"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from dataclasses import replace
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 import curate.scorers
 from curate.sample import Sample, Verdict
-from curate.scorers import Scorer, scorer_from
+from curate.scorers import LanguageConsistency, Scorer, scorer_from
+from curate.scorers.scorer import Watching
 from curate.select import Keep
 from tests.scorers.samples import CUT, GOOD, LOOP, PROMPT, SCORERS
 
@@ -98,8 +100,10 @@ def test_any_text_gets_a_verdict(scorer: Scorer, text: str) -> None:
 PIECES = [
     *("<think>", "</think>", "<answer>", "</answer>", "<thi", "nk>", " ", "\n", "7", "seven "),
     *("\\boxed{7}", "\\boxed{", "}", LOOP, "三加四", "I add three and four. ", "ha" * 40, "$x$"),
+    *("```", "$", "\\[", "\\]", "\n\n", "сумма трёх ", "三加四等于七。" * 3, "https://a.b/"),
 ]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+SIZES = st.lists(st.integers(1, 50), min_size=1, max_size=4)
 
 
 @every_scorer
@@ -120,14 +124,58 @@ def test_hopeless_is_never_wrong(
             assert not scorer.judge(whole).reaches(at_least)
 
 
+@every_scorer
+@settings(deadline=None, max_examples=50)
+@given(beginning=TEXTS, ending=TEXTS, tokens=st.integers(0, 200), sizes=SIZES)
+@example(beginning=LOOP, ending="", tokens=150, sizes=[7])
+@example(beginning="<think>三加四等于七 ```", ending="```</think>7", tokens=2, sizes=[1])
+@example(beginning="三加四等于七 $ 三加四等于七", ending="$", tokens=2, sizes=[3])
+def test_watch_is_never_wrong_however_the_text_is_cut(
+    scorer: Scorer, beginning: str, ending: str, tokens: int, sizes: list[int]
+) -> None:
+    begun = PROMPT.with_completion(beginning, completion_tokens=tokens)
+    whole = PROMPT.with_completion(
+        beginning + ending, completion_tokens=tokens + 1, finish_reason="stop"
+    )
+    for at_least in (0.0, 0.5, 1.0):
+        watch = scorer.watch(PROMPT, at_least)
+        fault = fed(watch, beginning, tokens, sizes) if watch else None
+        assert bool(fault) == bool(scorer.hopeless(begun, at_least))
+        if fault:
+            assert not scorer.judge(whole).reaches(at_least)
+
+
+def fed(watch: Watching, text: str, tokens: int, sizes: list[int]) -> str | None:
+    """What a watch says at the end of a text that it got in pieces of these sizes, in turn."""
+    fault, start = None, 0
+    for size in itertools.cycle(sizes):
+        is_last = start + size >= len(text)
+        fault = watch(text[start : start + size], tokens if is_last else 0)
+        start += size
+        if is_last:
+            return fault
+    raise AssertionError("cycle does not end")
+
+
 def test_hopeless_is_of_use() -> None:
     hopeless = {s.name for s in SCORERS if s.hopeless(CUT, 1.0)}
     assert hopeless == {
         *("ThinkFormat", "ThinkFormat:style=think-answer", "ThinkFormat:style=r1"),
-        *("ThinkFormat:style=boxed", "Repetition", "Repetition:n=4,loop=6"),
+        *("ThinkFormat:style=boxed", "ForeignScript", "ForeignScript:letters=3"),
+        *("Repetition", "Repetition:n=4,loop=6", "Repetition:in_a_row=20"),
         *("Length:maximum=100", "Length:minimum=2,maximum=50,unit=words"),
         "Length:maximum=400,unit=characters",
     }
+    leak = PROMPT.with_completion(
+        "<think>I add three 三加四等于七所以是七个苹果吗那么我再算一遍答案还是七没有错就这样写下来"
+    )
+    assert LanguageConsistency(window=5).hopeless(leak, 0.5)
+
+
+def test_a_rule_that_cannot_tell_early_is_not_watched() -> None:
+    silent = {s.name for s in SCORERS if s.watch(PROMPT, 1.0) is None}
+    lazy = "LanguageConsistency:language=en,unit=letters,min_words=2"
+    assert silent == {"MathAnswer", "Finished", "LanguageConsistency", lazy}
 
 
 @every_scorer

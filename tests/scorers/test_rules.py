@@ -5,13 +5,23 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from curate.sample import Sample
-from curate.scorers import Finished, LanguageConsistency, Length, Repetition, ThinkFormat
-from curate.scorers.language_consistency import language_of, mask
+from curate.scorers import (
+    Finished,
+    ForeignScript,
+    LanguageConsistency,
+    Length,
+    Repetition,
+    ThinkFormat,
+)
+from curate.scorers.scripts import language_of
+from curate.scorers.think_format import Style
 
 PROMPT = Sample(prompt_id="p", problem="What is 3 + 4?", language="en")
 SHARED = Path(__file__).parents[2] / "../shared"
@@ -79,6 +89,36 @@ def test_the_special_token_of_r1(text: str, good: bool) -> None:
     assert rule.judge(PROMPT.with_completion(text)).score == float(good)
 
 
+TAGS = [
+    "<think>",
+    "</think>",
+    "<answer>",
+    "</answer>",
+    "|s|",
+    "|",
+    "s",
+    "<thi",
+    "nk>",
+    " ",
+    "\n",
+    "a",
+]
+STYLES = [*get_args(Style), "token"]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@settings(deadline=None, max_examples=200)
+@given(text=st.lists(st.sampled_from(TAGS), max_size=12).map("".join))
+def test_a_growing_answer_has_the_faults_that_it_has_as_a_whole(style: Any, text: str) -> None:
+    rule = ThinkFormat("r1", token="|s|") if style == "token" else ThinkFormat(style)
+    watch = rule.watch(PROMPT, 1.0)
+    assert watch is not None
+    fault = None
+    for character in text + ".":  # with a stop behind it, no tag has merely begun
+        fault = watch(character, 0)
+    assert bool(fault) == bool(rule.lasting_fault(text + "."))
+
+
 LANGUAGES = [
     ("I add three and four.", 1.0, "one language"),
     ("I add 三加四 them now", 0.5, "Chinese characters are words"),
@@ -112,9 +152,44 @@ def test_the_target_is_given_or_the_prompts_or_the_problems_own() -> None:
     assert language_of("ひらがなと漢字") == "ja" and language_of("한국어") == "ko"
 
 
-def test_mask_keeps_what_never_closes() -> None:
-    assert mask("a $b c") == "a  b c"
-    assert mask(r"\begin{align}x\end{align}y").strip() == "y"
+LEAK = "先算三加四等于七"
+WINDOWS = [
+    ("one two three four five six " * 9, 1.0, "one language"),
+    ("one two " * 50 + LEAK, 0.0, "a leak at the end of a long chain"),
+    (LEAK + " one two" * 50, 0.0, "one at its beginning"),
+    ("one two " * 50 + LEAK[:2] + " one two" * 50, 0.75, "two words of eight"),
+    ("one two three 三", 0.75, "a chain shorter than the window"),
+]
+
+
+@pytest.mark.parametrize(("text", "share", "reason"), WINDOWS, ids=[x[2] for x in WINDOWS])
+def test_a_window_is_not_diluted(text: str, share: float, reason: str) -> None:
+    rule = LanguageConsistency(window=8)
+    assert rule.judge(PROMPT.with_completion(f"<think>{text}</think>三")).score == share
+
+
+FOREIGN = [
+    ("三加四等于七是的", 0.0, "eight letters"),
+    ("三加四 = 12, 等于七是的", 0.0, "numbers and marks between"),
+    ("三加四 and 等于七是的", 1.0, "a word between"),
+    ("三加四 $x$ `y` 等于七是的", 0.0, "masks between"),
+    ("`三加四等于七是的` and $三加四等于七是的$", 1.0, "in masks"),
+    ("сумма трёх", 0.0, "another script"),
+    ("<think>三加四等于</think>七是的", 0.0, "tags between"),
+]
+
+
+@pytest.mark.parametrize(("text", "score", "reason"), FOREIGN, ids=[x[2] for x in FOREIGN])
+def test_foreign_script(text: str, score: float, reason: str) -> None:
+    assert ForeignScript(letters=8).judge(PROMPT.with_completion(text)).score == score
+
+
+def test_foreign_is_what_the_problem_is_not() -> None:
+    problem = Sample(prompt_id="p", problem="三加四等于多少？")  # noqa: RUF001
+    said = problem.with_completion("设三加四等于七, but then I add three and four again.")
+    assert ForeignScript().judge(said).score == 0.0
+    assert ForeignScript(language="en").judge(said).score == 1.0
+    assert ForeignScript().judge(Sample("p", "?", language="xx").with_completion("a")).score is None
 
 
 @needs_shared
@@ -130,7 +205,7 @@ def test_the_share_of_letters_is_that_of_the_constructed_chains() -> None:
 
 @needs_shared
 def test_repetition_is_that_of_the_real_chains() -> None:
-    rule = Repetition(loop=10**6)
+    rule = Repetition(loop=10**6, in_a_row=10**6)
     with gzip.open(SHARED / "data/traces_math500.jsonl.gz", "rt", encoding="utf-8") as rows:
         for row in map(json.loads, rows):
             verdict = rule.judge(PROMPT.with_completion(row["response"]))
@@ -145,6 +220,32 @@ def test_a_loop_of_any_period_is_found_in_a_long_text(period: int) -> None:
         PROMPT.with_completion(f"{sound} {said * (12 + 30 // period)} {sound}a")
     )
     assert verdict.score == 0.0 and verdict.reason.startswith("a loop")
+
+
+@pytest.mark.parametrize("period", [1, 5, 12, 25, 45, 97])
+def test_a_stretch_said_four_times_in_a_row_is_a_loop(period: int) -> None:
+    said = " ".join(f"word{i}" for i in range(period)) + " "
+    sound = " ".join(str(i) for i in range(1000))
+    times = max(4, -(-100 // period))
+    rule = Repetition(loop=10**6)
+    looped = PROMPT.with_completion(f"{sound} {said * times}{sound}")
+    assert rule.judge(looped).reason.startswith("a loop:")
+    fewer = PROMPT.with_completion(f"{sound} {said * (times - 1)}{sound}")
+    assert not rule.judge(fewer).reason.startswith("a loop")
+    apart = PROMPT.with_completion("".join(f"{said}but {i} " for i in range(times)))
+    assert not rule.judge(apart).reason.startswith("a loop")
+
+
+@needs_shared
+def test_no_sound_chain_comes_near_a_loop() -> None:
+    rule = Repetition(loop=6, in_a_row=3)
+    with gzip.open(SHARED / "data/traces_math500.jsonl.gz", "rt", encoding="utf-8") as rows:
+        found = [
+            row["format"]
+            for row in map(json.loads, rows)
+            if rule.judge(PROMPT.with_completion(row["response"])).reason.startswith("a loop")
+        ]
+    assert found == ["no_tags"]
 
 
 def test_a_loop_without_spaces_is_one() -> None:
