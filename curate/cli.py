@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     add_run(commands)
+    add_plan(commands)
     why = commands.add_parser(
         "why", help="one sample's story: every verdict, why it stayed or went"
     )
@@ -43,6 +44,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     report.add_argument("run", metavar="RUN", help="a run directory")
     report.set_defaults(act=act_report)
+
+    store = commands.add_parser("store", help="what is in a sample store; verify, compact")
+    store.add_argument("directory", metavar="DIR", help="a sample store, such as runs/store")
+    store.add_argument(
+        "--verify",
+        action="store_true",
+        help="list every record that cannot be read back; exit status 1 when one is damaged",
+    )
+    store.add_argument(
+        "--compact",
+        action="store_true",
+        help="merge small segments, drop what can never be served; safe while runs go on",
+    )
+    store.set_defaults(act=act_store)
 
     init = commands.add_parser(
         "init", help="lay out a new project with filters, pipelines and cards"
@@ -89,6 +104,87 @@ def add_run(commands: Any) -> None:
         help="show this, or after FILE the pipeline's parameters",
     )
     run.set_defaults(act=act_run, parser=run)
+
+
+def add_plan(commands: Any) -> None:
+    """`curate plan FILE`, and without a FILE `curate plan --serve MODEL`."""
+    plan = commands.add_parser(
+        "plan", help="what a run will take, from a pilot; or how to serve a model", add_help=False
+    )
+    plan.add_argument(
+        "file", nargs="?", metavar="FILE[@NAME]", help="a pipeline file, and which pipeline of it"
+    )
+    plan.add_argument(
+        "parameters", nargs="*", metavar="key=value", help="the parameters that the run will have"
+    )
+    plan.add_argument(
+        "--pilot",
+        type=positive,
+        default=20,
+        metavar="N",
+        help="prompts that are tried, the first of the source (default 20)",
+    )
+    add_serving(plan)
+    plan.add_argument("--json", action="store_true", help="the same as JSON")
+    plan.add_argument(
+        "-h",
+        "--help",
+        action="store_true",
+        help="show this, or after FILE the pipeline's parameters",
+    )
+    plan.set_defaults(act=act_plan, parser=plan)
+
+
+def add_serving(plan: argparse.ArgumentParser) -> None:
+    """The options of `curate plan --serve MODEL`."""
+    plan.add_argument(
+        "--serve",
+        metavar="MODEL",
+        help="how to serve this model, by name or by the path of its config.json",
+    )
+    plan.add_argument(
+        "--gpus", default="8xH100", metavar="NxGPU", help="for --serve, as 16xH100 (default 8xH100)"
+    )
+    plan.add_argument(
+        "--context",
+        type=positive,
+        metavar="N",
+        help="for --serve: tokens of the longest request (default 32768, or what the model takes)",
+    )
+    plan.add_argument(
+        "--mean-tokens",
+        type=positive,
+        default=6000,
+        metavar="N",
+        help="for --serve: tokens of a mean request, prompt included (default 6000, as R1's)",
+    )
+    plan.add_argument(
+        "--kv-dtype",
+        choices=("auto", "fp8"),
+        default="auto",
+        metavar="TYPE",
+        help="for --serve: auto (16 bits) or fp8 for the KV cache",
+    )
+    plan.add_argument(
+        "--gpu-memory",
+        type=share,
+        default=0.9,
+        metavar="SHARE",
+        help="for --serve: the part of a GPU that vLLM may take (default 0.9)",
+    )
+    plan.add_argument(
+        "--no-mla", action="store_true", help="for --serve: without latent attention in the cache"
+    )
+
+
+def share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"a number above 0, at most 1, not {text!r}")
+    return value
 
 
 def positive(text: str) -> int:
@@ -168,6 +264,44 @@ def act_run(options: argparse.Namespace, words: Sequence[str]) -> int:
     return DONE
 
 
+def act_plan(options: argparse.Namespace, words: Sequence[str]) -> int:
+    if options.help and not options.file:
+        out(options.parser.format_help())
+        return DONE
+    if options.serve and options.file:
+        raise UsageError("--serve MODEL takes no FILE: it is a plan of its own")
+    if options.serve:
+        from curate.engines.capacity import Need, serving_text
+
+        need = Need(
+            context=options.context,
+            mean_tokens=options.mean_tokens,
+            kv_bytes=1 if options.kv_dtype == "fp8" else 2,
+            gpu_memory=options.gpu_memory,
+            mla=not options.no_mla,
+        )
+        out(serving_text(options.serve, options.gpus, need, as_json=options.json))
+        return DONE
+    if not options.file:
+        raise UsageError(
+            "say which pipeline, as in curate plan pipelines/cold_start.py, or which model, as in "
+            "curate plan --serve Qwen/QwQ-32B"
+        )
+    from curate.run.load import load, read_parameters
+
+    pipeline = load(options.file)
+    if options.help:
+        from curate.run.describe import describe_parameters
+
+        out(describe_parameters(pipeline, options.file).replace("curate run", "curate plan"))
+        return DONE
+    from curate.run.forecast import plan_text
+
+    typed = read_parameters(pipeline, options.parameters)
+    out(plan_text(pipeline, typed, options.pilot, as_json=options.json))
+    return DONE
+
+
 def act_why(options: argparse.Namespace, words: Sequence[str]) -> int:
     from curate.run.report import story
 
@@ -181,6 +315,20 @@ def act_report(options: argparse.Namespace, words: Sequence[str]) -> int:
     out(text_report(Path(options.run)))
     out(f"The same with pictures: {write_html(Path(options.run))}")
     return DONE
+
+
+def act_store(options: argparse.Namespace, words: Sequence[str]) -> int:
+    from curate.engines.compact import compact
+    from curate.engines.inventory import describe, take_inventory
+
+    folder, broken = Path(options.directory), frozenset[Path]()
+    if options.verify or not options.compact:
+        inventory = take_inventory(folder, say=out if options.verify else None)
+        out(describe(inventory))
+        broken = frozenset(inventory.broken)
+    if options.compact:
+        out(str(compact(folder, damaged=broken)))
+    return FAILED if options.verify and broken else DONE
 
 
 def act_init(options: argparse.Namespace, words: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import UsageError
+from curate.run.prices import Prices, cost_of, prices_near
 from curate.sinks.card import funnel_row, kind_of
 from curate.sinks.markdown import number, percent
 from curate.sinks.provenance import read_json
@@ -16,6 +17,7 @@ from curate.sinks.shards import read_rows
 from curate.sinks.statistics import COLUMNS, Statistics
 
 PERCENTILES = (50, 95, 99, 100)
+ASKED = ("prompt_tokens", "completion_tokens")
 
 
 @dataclass
@@ -47,6 +49,8 @@ class Outcome:
     statistics: Statistics | None
     """Of the dataset; None while there is none."""
     refused: Refused
+    prices: Prices | str = field(default_factory=Prices)
+    """Or what is wrong with them, which is no reason to show nothing else."""
 
     @property
     def name(self) -> str:
@@ -82,7 +86,23 @@ class Outcome:
             tried = self.statistics.tried.sum
             good = percent(self.statistics.correct, tried)
             found.append(("accepted of tried, prompts in the dataset", good))
-        return [(what, str(much)) for what, much in found]
+        return [(what, str(much)) for what, much in (*found, *self.costs())]
+
+    def costs(self) -> list[tuple[str, str]]:
+        """GPU hours and cost of what this run itself asked for, where the project has prices; what
+        the store had was paid for by another.
+        """
+        stages = [s for s in self.manifest.get("stages", ()) if s.get("numbers")]
+        asked = Counter[str]()
+        for stage in stages:
+            asked.update({name: stage["numbers"].get(name, 0) for name in ASKED})
+        if not stages or isinstance(self.prices, str):
+            return [("cost", f"unknown: {self.prices}")] if stages else []
+        seconds = sum(stage["seconds"] for stage in stages) if asked["completion_tokens"] else 0.0
+        hours = self.prices.gpu_hours(seconds)
+        cost = cost_of(asked["prompt_tokens"], asked["completion_tokens"], hours, self.prices)
+        rows = [("GPU hours", None if hours is None else f"{hours:,.3g}"), ("cost", cost)]
+        return [(what, much) for what, much in rows if much is not None]
 
     def lengths(self) -> list[tuple[str, list[str]]]:
         """Percentiles of tokens, as text."""
@@ -123,7 +143,12 @@ def read_run(out: Path) -> Outcome:
             statistics.add(row)
         statistics.end()
     funnel = [funnel_row(row) for row in read_json(out / "funnel.json", [])]
-    return Outcome(out, manifest, funnel, statistics, refused)
+    try:
+        prices: Prices | str = prices_near(out)
+    except UsageError as error:
+        file = "pyproject.toml"
+        prices = file + str(error).partition(file)[2]
+    return Outcome(out, manifest, funnel, statistics, refused, prices)
 
 
 def read_manifest(out: Path) -> dict[str, Any]:

@@ -76,6 +76,51 @@ def test_the_text_has_funnel_reasons_yields_and_lengths(run: Path) -> None:
     assert str(run / "rejected") in re.sub(r"\s", "", text)
 
 
+GENERATED = {"prompt_tokens": 1_000_000, "completion_tokens": 2_000_000}
+
+
+@pytest.mark.parametrize(
+    ("prices", "numbers", "says"),
+    [
+        pytest.param("", GENERATED, None, id="no prices"),
+        pytest.param("gpus = 8\ngpu_hour_price = 2", GENERATED, "cost 32.00 USD", id="two hours"),
+        pytest.param("gpus = 8", GENERATED, "GPU hours 16", id="hours alone"),
+        pytest.param(
+            "price_per_million_output_tokens = 2\nprice_per_million_input_tokens = 1",
+            GENERATED,
+            "cost 5.00 USD",
+            id="by the token",
+        ),
+        pytest.param(
+            "gpus = 8\ngpu_hour_price = 2",
+            {"from_store": 9, "completion_tokens": 0},
+            "cost 0.00 USD",
+            id="all from the store",
+        ),
+        pytest.param("gpus = 8\ngpu_hour_price = 2", {}, None, id="nothing is generated"),
+        pytest.param("gpus = 'x'", GENERATED, "cost unknown: pyproject.toml: gpus is 'x'", id="x"),
+    ],
+)
+def test_the_cost_of_what_the_run_asked_for(
+    run: Path, prices: str, numbers: dict[str, int], says: str | None
+) -> None:
+    (run.parent / "pyproject.toml").write_text(f"[tool.curate]\n{prices}\n")
+    stages = [
+        {"name": "01-Prompts", "seconds": 900.0, "numbers": {}},
+        {"name": "02-Generate", "seconds": 7200.0, "numbers": numbers},
+    ]
+    (run / "manifest.json").write_text(json.dumps(made.manifest() | {"stages": stages}))
+    text = text_report(run)
+    rows = [" ".join(row.split()) for row in text.splitlines()]
+    found = [row for row in rows if row.startswith(("cost ", "GPU hours "))]
+    if says is None:
+        assert not found
+    else:
+        assert any(row.startswith(says) for row in found)
+    page = write_html(run).read_text()
+    assert ("cost</div>" in page) == ("cost" in (says or ""))
+
+
 def test_the_text_fits_100_columns_whatever_is_in_it(run: Path) -> None:
     funnel = made.funnel()
     funnel[1]["dropped"] |= {"[bold]reason " + "y" * 200: 3, "tab\tand\x1b[31m\nline": 1}
