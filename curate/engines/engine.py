@@ -17,9 +17,10 @@ from curate.engines.known import remember_root, root_of
 from curate.engines.local import LocalEngine
 from curate.engines.server import Endpoint, Engine, key_from_environment, list_models
 from curate.engines.store import Store
+from curate.engines.vllm import PREFIX, VllmEngine, check_vllm, parse_vllm
 from curate.errors import EngineError, UsageError
 
-ALLOWED = "'local' or addresses such as http://HOST:8000/v1,http://OTHER:8000/v1"
+ALLOWED = "'local' or addresses such as http://HOST:8000/v1,http://OTHER:8000/v1, or vllm:MODEL"
 _REACH_S = 10.0
 
 
@@ -44,6 +45,8 @@ def open_engine(
                 " another GGUF file, or use a server with engine=http://HOST:PORT/v1"
             )
         return local
+    if spec.startswith(PREFIX):
+        return VllmEngine(spec, model, out)
     key = key_from_environment()
     endpoints = [Endpoint(url, key) for url in _checked_urls(spec)]
     name, revision = _split_model(model) if model is not None else (None, None)
@@ -52,8 +55,17 @@ def open_engine(
 
 def check_engine(spec: str) -> None:
     """Raises UsageError for what no engine can be made of; asks nobody."""
-    if spec != "local":
+    if spec.startswith(PREFIX):
+        check_vllm(spec)
+    elif spec != "local":
         _checked_urls(spec)
+
+
+def engine_identity(spec: str) -> str:
+    """What an engine says of the data: which model it brings, never where or on what it runs."""
+    if spec.startswith(PREFIX):
+        return parse_vllm(spec).identity
+    return spec if spec == "local" else "endpoint"
 
 
 class EndpointEngine:

@@ -28,7 +28,7 @@ def opened(spec: str, store: Store, model: str | None = None):
     [
         pytest.param("lokal", "there is no engine 'lokal'; use 'local' or addresses", id="typo"),
         pytest.param("", "there is no engine ''", id="empty"),
-        pytest.param("vllm:Qwen/QwQ-32B", "there is no engine 'vllm:Qwen/QwQ-32B'", id="vllm"),
+        pytest.param("vllm:?dtype=half", "names no model; use vllm:MODEL", id="vllm"),
         pytest.param("local:some/folder", "there is no engine 'local:some/folder'", id="folder"),
         pytest.param("http://a/v1,http://a/v1/", "http://a/v1 stands there twice", id="twice"),
         pytest.param("http://a/v1,", "there is no engine ''", id="comma"),

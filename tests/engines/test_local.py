@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytest.importorskip(
@@ -30,15 +31,6 @@ def _own_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("CURATE_MODEL", raising=False)
 
 
-def state(tmp_path: Path) -> dict:
-    """What the server says of itself; waits until it does."""
-    for _ in range(1200):
-        if found := list(tmp_path.glob("curate-*/state.json")):
-            return json.loads(found[0].read_text())
-        time.sleep(0.05)
-    raise AssertionError("the engine did not start")
-
-
 def servers(tmp_path: Path) -> list[int]:
     """The processes that serve from this test's folder."""
     found = []
@@ -50,6 +42,14 @@ def servers(tmp_path: Path) -> list[int]:
         if "local_server" in command and str(tmp_path) in command:
             found.append(int(path.parent.name))
     return found
+
+
+def serving(tmp_path: Path) -> int:
+    """The process that answers, once somebody uses it; the others watch it."""
+    while not list(tmp_path.glob("curate-*/was_ready")):
+        time.sleep(0.02)
+    watching = "curate.engines.lease"
+    return next(p for p in servers(tmp_path) if watching not in psutil.Process(p).cmdline())
 
 
 def seconds_until_gone(tmp_path: Path) -> float:
@@ -68,7 +68,7 @@ from pathlib import Path
 from curate.engines.local import LocalEngine
 engine = LocalEngine(Path({str(tmp_path / "out")!r}), slots=2)
 print("starting", flush=True)
-print(engine.start().url, flush=True)
+print(engine.start()[0].url, flush=True)
 time.sleep(100)
 """
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -86,7 +86,9 @@ def test_answers_with_seed_reason_and_usage_then_ends(tmp_path: Path) -> None:
             assert answers[0].model == engine.model
             too_long = request(9, messages=({"role": "user", "content": "word " * 3000},), **same)
             client.ask("long", too_long)
-            refused = client.next()[1]
+            item = client.next()
+            assert item
+            refused = item[1]
             assert refused.finish_reason == "refused"
             assert "exceeds the available context" in (refused.error or "")
         assert seconds_until_gone(tmp_path) < 4
@@ -111,7 +113,7 @@ def test_gone_when_its_last_user_is_killed(tmp_path: Path) -> None:
     second.kill()
     second.communicate()
     assert seconds_until_gone(tmp_path) < 4
-    assert not list(tmp_path.glob("curate-*/state.json"))
+    assert not list(tmp_path.glob("curate-*/url"))
 
 
 def test_gone_when_its_user_is_killed_while_it_loads(tmp_path: Path) -> None:
@@ -142,11 +144,11 @@ def test_killed_engine_is_told_and_the_next_run_starts_another(tmp_path: Path) -
     with Store(tmp_path / "store") as store, Client(engine, store, 2, patience=QUICK) as client:
         for number in range(2):
             client.ask(number, request(number, max_tokens=2000))
-        os.kill(state(tmp_path)["pid"], signal.SIGKILL)
+        os.kill(serving(tmp_path), signal.SIGKILL)
         with pytest.raises(EngineError) as caught:
             while True:
                 client.next()
-        assert "the local engine died (signal 9); its log: " in str(caught.value)
+        assert re.search(r"the local engine died \(signal 9\).*; its log: ", str(caught.value))
         assert "run the same command again to continue" in str(caught.value)
     again = LocalEngine(tmp_path / "out", slots=2)
     try:
@@ -175,9 +177,16 @@ def test_file_that_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "bad.gguf").write_bytes(b"not a model")
     monkeypatch.setenv("CURATE_MODEL", str(tmp_path / "bad.gguf"))
     engine = LocalEngine(tmp_path / "out", slots=2)
-    with pytest.raises(EngineError, match=r"did not start with .*bad.gguf \(.*engine.log"):
-        engine.start()
-    engine.close()
+    try:
+        with pytest.raises(EngineError) as caught:
+            engine.start()
+    finally:
+        engine.close()
+    said = str(caught.value)
+    assert re.search(
+        r"^the local engine did not start \(exit status 1\): .*cannot load .*bad.gguf", said
+    )
+    assert said.endswith(str(tmp_path / "out/engine.log"))
 
 
 def test_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
