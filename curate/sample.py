@@ -169,10 +169,11 @@ class Sample:
         values["verdicts"] = {
             v["name"]: Verdict(v["score"], v["reason"] or "") for v in row.get("verdicts") or ()
         }
-        values.setdefault("problem", values["prompt"][-1]["content"] if values["prompt"] else "")
-        values.setdefault(
-            "prompt_id", prompt_id(values.get("source", ""), values["problem"], values.get("check"))
-        )
+        if "problem" not in values:
+            values["problem"] = values["prompt"][-1]["content"] if values["prompt"] else ""
+        if "prompt_id" not in values:
+            source, check = values.get("source", ""), values.get("check")
+            values["prompt_id"] = prompt_id(source, values["problem"], check)
         return cls(**values)
 
     def to_document(self) -> Document:

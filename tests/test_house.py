@@ -174,7 +174,8 @@ def test_what_is_declared_is_pinned() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     pinned = {name.lower().replace("_", "-") for name in pins}
-    assert declared()[1] - pinned == {"curate-datasets"}
+    # vllm brings an environment of its own, with other versions of half of these.
+    assert declared()[1] - pinned == {"curate-datasets", "vllm"}
 
 
 def modules_after(code: str) -> set[str]:

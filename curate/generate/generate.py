@@ -234,7 +234,10 @@ class Generate(Step):
             return
         if completion.finish_reason == "cut":
             rule = next(r for r in self.accept if rule_in_force(r) == completion.cut_by)
-            verdicts = {rule.scorer.name: rule.scorer.judge(sample)}
+            verdict = rule.scorer.judge(sample)
+            if rule.accepts(verdict):  # the fault shows in what it may become, not in what it is
+                verdict = Verdict(0.0, f"no ending of its first {len(sample.text)} characters can")
+            verdicts = {rule.scorer.name: verdict}
         else:
             verdicts = {rule.scorer.name: rule.verdict(sample) for rule in self.accept}
         self._settle(rollout, sample.with_verdicts(verdicts), verdicts)

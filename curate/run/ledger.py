@@ -16,7 +16,7 @@ from typing import Any
 from datatrove.data import Document
 
 from curate.errors import FunnelError
-from curate.sample import Sample, schema
+from curate.sample import COLUMNS, is_prompt_document, schema
 from curate.step import Unit
 
 BATCH = 500
@@ -155,10 +155,11 @@ def rejected_row(document: Document) -> dict[str, Any]:
     """A refused document as a row; what never became a prompt has only its text, and no id."""
     if not document.id:
         return {"problem": document.text}
-    row = Sample.from_document(document).to_row()
-    if not row["completion"]:
-        row |= {"id": None, "k": None}
-    return row
+    row = {name: document.metadata.get(name) for name in COLUMNS}
+    if is_prompt_document(document):
+        return row | {"id": None, "k": None, "problem": document.text}
+    turn = {"role": "assistant", "content": document.text}
+    return row | {"id": document.id, "completion": [turn]}
 
 
 def stage_funnel(

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,6 +214,28 @@ for seed in itertools.count():
         assert len(store) in (done + 1, done + 2)
 
 
+def test_reading_waits_for_no_writer(tmp_path: Path) -> None:
+    """While one thread writes, beyond the size at which the table merges, another one reads."""
+    wrong: list[int] = []
+    written = 0
+    with Store(tmp_path) as store:
+        store.put(ask(0), say("0"))
+
+        def read() -> None:
+            while written < 17_000:
+                for seed in (0, written):
+                    if store.get(ask(seed)) != say(str(seed)):
+                        wrong.append(seed)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        for seed in range(1, 17_001):
+            store.put(ask(seed), say(str(seed)))
+            written = seed
+        reader.join()
+    assert wrong == []
+
+
 def test_full_disk_is_one_line_and_leaves_no_garbage(tmp_path: Path) -> None:
     """A limit on the size of files ends a write in the middle, as a full disk does."""
     code = f"""
@@ -285,4 +308,4 @@ def test_record_is_readable_json_to_whoever_looks(tmp_path: Path) -> None:
     frame = next(tmp_path.glob("*.records")).read_bytes()[60:]
     record = json.loads(zstandard.ZstdDecompressor().decompress(frame))
     assert record["text"] == "七"
-    assert record["asked"] == {"model": "m", "revision": "r", "seed": 3}
+    assert record["asked"] == {"model": "m", "revision": "r", "kind": "chat", "seed": 3}
