@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import random
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -33,6 +34,7 @@ from curate.engines.stream import Fault
 from curate.errors import EngineError
 
 _WAKE_EVERY_S = 0.01
+_SWITCH_S = 0.0005
 NUMBERS = ("requests", "prompt_tokens", "completion_tokens", "retries", "cut", "dropped_tokens")
 
 
@@ -205,6 +207,9 @@ class Client:
 
     def _run(self) -> None:
         """The thread: makes the engine ready, then asks until closed or until there is no hope."""
+        # It gives Python's lock away with every byte, and gets it back from a thread that judges
+        # only after this interval: at the usual 5 ms streams would wait for verdicts.
+        sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
         try:
             self._store.prepare()
             endpoints = self.engine.start()
