@@ -10,10 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import aiohttp
-
 from curate.engines import wire
 from curate.engines.fleet import Host
+from curate.engines.http1 import Pool, Response
 from curate.engines.request import Completion, Request
 from curate.engines.stream import Answer, Fault, Refused
 from curate.errors import EngineError
@@ -64,12 +63,10 @@ class Job:
 
 
 class Line:
-    """Sends requests to servers in one session; counts them and their tokens in `numbers`."""
+    """Sends requests to servers; counts them in `numbers`."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, patience: Patience, numbers: Counter[str]
-    ) -> None:
-        self.session, self.patience, self.numbers = session, patience, numbers
+    def __init__(self, pool: Pool, patience: Patience, numbers: Counter[str]) -> None:
+        self.pool, self.patience, self.numbers = pool, patience, numbers
 
     async def completion(self, job: Job, host: Host) -> Completion:
         """What the engine says, a refusal included; Fault when it says nothing of use."""
@@ -107,17 +104,13 @@ class Line:
         self.numbers["requests"] += 1
         limit = job.request.max_tokens
         try:
-            async with self.session.post(
-                wire.address(host.url, job.request),
-                data=wire.body(job.request),
-                headers=host.endpoint.headers,
-                allow_redirects=False,
-            ) as response:
-                await wire.check(response)
+            url = wire.address(host.url, job.request)
+            body, headers = wire.body(job.request), host.endpoint.headers
+            async with await self.pool.request("POST", url, body, headers) as response:
+                await wire.check(url, response)
                 if rule := await self._read(job, host, response):
-                    response.close()
                     return self._note_end(job, host, answer.cut(limit, rule))
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             if not answer.is_done:
                 raise wire.fault(error) from None
         except asyncio.CancelledError:
@@ -143,10 +136,10 @@ class Line:
         host.pace.ended(tokens, prompt, job.first_s or now - job.asked, is_full)
         return completion
 
-    async def _read(self, job: Job, host: Host, response: aiohttp.ClientResponse) -> str | None:
+    async def _read(self, job: Job, host: Host, response: Response) -> str | None:
         """Reads the stream to its end, or until the watch names a rule that it can never fulfil."""
         answer, asked_at = job.answer, 0
-        async for data in response.content.iter_any():
+        async for data in response:
             if answer.feed(data):
                 job.touched = time.monotonic()
                 job.first_s = job.first_s or job.touched - job.asked

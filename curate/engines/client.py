@@ -21,12 +21,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-import aiohttp
-
 from curate.engines import wire
 from curate.engines.attempt import Job, Line, Patience, Watch, refusal
 from curate.engines.engine import nobody
 from curate.engines.fleet import Fleet, Host
+from curate.engines.http1 import Pool
 from curate.engines.request import Completion, Request
 from curate.engines.server import Endpoint, Engine
 from curate.engines.store import Store
@@ -221,18 +220,13 @@ class Client:
         fleet = Fleet(endpoints, self.engine.model, total=self._total, start=self._start)
         fleet.on_room = self._note_room
         self._is_over = asyncio.Event()
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._patience.connect_s),
-            headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-        ) as session:
+        async with Pool(self._patience.connect_s) as pool:
             self._loop = asyncio.get_running_loop()
             if self._is_closed:
                 return
             self._fleet = fleet
-            self._line = Line(session, self._patience, self._numbers)
-            attending = self._loop.create_task(fleet.attend(session, self._tokens))
+            self._line = Line(pool, self._patience, self._numbers)
+            attending = self._loop.create_task(fleet.attend(pool, self._tokens))
             attending.add_done_callback(self._attended)
             self._fill()
             while not self._is_over.is_set():

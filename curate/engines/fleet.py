@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import aiohttp
-
+from curate.engines.http1 import Pool
 from curate.engines.metrics import Gauges, read_gauges
 from curate.engines.pace import Clock, Pace
 from curate.engines.server import Endpoint, read_models
@@ -145,23 +144,21 @@ class Fleet:
             _say(f"{why}; it is left out, the others go on")
         return host.barred is not None
 
-    async def attend(self, session: aiohttp.ClientSession, tokens: Callable[[Host], int]) -> None:
+    async def attend(self, pool: Pool, tokens: Callable[[Host], int]) -> None:
         """Looks after the servers for ever: reads loads, takes back those that return.
 
         Raises EngineError when another model has come behind the same name. `tokens` says how many
         answer tokens a server has in flight for us.
         """
-        await asyncio.gather(*(self._attend_one(host, session, tokens) for host in self.hosts))
+        await asyncio.gather(*(self._attend_one(host, pool, tokens) for host in self.hosts))
 
-    async def _attend_one(
-        self, host: Host, session: aiohttp.ClientSession, tokens: Callable[[Host], int]
-    ) -> None:
+    async def _attend_one(self, host: Host, pool: Pool, tokens: Callable[[Host], int]) -> None:
         probe_s, has_metrics = _PROBE_S, True
         while host.barred is None:
             if host.is_down:
                 await asyncio.sleep(probe_s)
                 probe_s = min(_LONGEST_PROBE_S, 2 * probe_s)
-                if await self._is_back(host, session):
+                if await self._is_back(host, pool):
                     host.is_down, host.faults, host.trouble_since = False, 0, None
                     probe_s = _PROBE_S
                     _say(f"{host.url} is back")
@@ -171,7 +168,7 @@ class Fleet:
                 await asyncio.sleep(1.0)
                 continue
             await asyncio.sleep(host.clock.next())
-            load = await _load(host, session)
+            load = await _load(host, pool)
             has_metrics = load is not None or host.gauges is not None or not host.has_worked
             if load is None:
                 continue
@@ -181,16 +178,18 @@ class Fleet:
             if host.pace.limit > before:
                 self.on_room()
 
-    async def _is_back(self, host: Host, session: aiohttp.ClientSession) -> bool:
+    async def _is_back(self, host: Host, pool: Pool) -> bool:
         try:
             async with (
                 asyncio.timeout(10),
-                session.get(f"{host.url}/models", headers=host.endpoint.headers) as response,
+                await pool.request(
+                    "GET", f"{host.url}/models", b"", host.endpoint.headers
+                ) as response,
             ):
                 models = read_models(await response.read()) if response.status == 200 else None
                 if response.status >= 500:
                     return False
-        except (aiohttp.ClientError, OSError, TimeoutError):
+        except OSError:
             return False
         self.check(host, models)
         return True
@@ -214,10 +213,11 @@ def another_model(model: str, url: str, root: str, where: str, before: str) -> s
     )
 
 
-async def _load(host: Host, session: aiohttp.ClientSession) -> Gauges | None:
+async def _load(host: Host, pool: Pool) -> Gauges | None:
     url = f"{host.url.removesuffix('/v1')}/metrics"
-    with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError, ValueError):
-        async with asyncio.timeout(5), session.get(url, headers=host.endpoint.headers) as response:
+    with contextlib.suppress(OSError, ValueError):
+        headers = host.endpoint.headers
+        async with asyncio.timeout(5), await pool.request("GET", url, b"", headers) as response:
             if response.status == 200:
                 return read_gauges((await response.read()).decode(errors="replace"))
     return None

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import json
 import os
+import ssl
 import time
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import aiohttp
 import orjson
 
+from curate.engines.http1 import HttpError, Response
 from curate.engines.request import Request
 from curate.engines.server import refused_key
 from curate.engines.stream import Fault, Refused
@@ -66,14 +67,14 @@ def _question(request: Request) -> dict[str, Any]:
     }
 
 
-async def check(response: aiohttp.ClientResponse) -> None:
+async def check(url: str, response: Response) -> None:
     """Returns at the beginning of a stream; else raises Fault, Refused, or EngineError for good."""
     status = response.status
     if status == 200:
-        if "text/event-stream" not in response.headers.get("Content-Type", ""):
-            raise _strange(f"it answered with {response.content_type}, not with an event stream")
+        kind = response.headers.get("content-type", "")
+        if not kind.startswith("text/event-stream"):
+            raise _strange(f"it answered with {kind or 'no type'}, not with an event stream")
         return
-    url = str(response.url)
     if status in (401, 403):
         raise EngineError(refused_key(url, status))
     reason = await _reason(response)
@@ -85,18 +86,19 @@ async def check(response: aiohttp.ClientResponse) -> None:
         )
     fault = Fault(f"HTTP {status}: {reason}")
     fault.is_busy = status in _BUSY
-    fault.retry_after_s = _retry_after_s(response.headers.get("Retry-After"))
+    fault.retry_after_s = _retry_after_s(response.headers.get("retry-after"))
     raise fault
 
 
-def fault(error: Exception) -> Fault:
+def fault(error: OSError) -> Fault:
     """What went wrong below HTTP, in words."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno or 0
-        return _strange(os.strerror(number) if number > 0 else str(error.os_error))
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return _strange("it does not take connections")
-    return Fault(str(error) or type(error).__name__)
+    if isinstance(error, HttpError):
+        return Fault(str(error))
+    if isinstance(error, ssl.SSLError):
+        return _strange(getattr(error, "verify_message", "") or str(error))
+    # asyncio puts the address into strerror; what the number means is what a reader wants.
+    said = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+    return _strange(said or str(error) or type(error).__name__)
 
 
 def _strange(reason: str) -> Fault:
@@ -105,19 +107,19 @@ def _strange(reason: str) -> Fault:
     return found
 
 
-async def _reason(response: aiohttp.ClientResponse) -> str:
+async def _reason(response: Response) -> str:
     """The first line of what a server says of its refusal."""
     try:
         async with asyncio.timeout(10):
-            data = await response.content.read(4000)
-    except (aiohttp.ClientError, OSError):
+            data = await response.read(4000)
+    except OSError:
         data = b""
     text = data.decode(errors="replace")
     with contextlib.suppress(ValueError, AttributeError):  # no JSON object: the body says it all
         found = json.loads(text)
         error = found.get("error", found)
         text = str(error.get("message", error) if isinstance(error, dict) else error)
-    return (" ".join(text.split()) or response.reason or "no reason given")[:300]
+    return (" ".join(text.split()) or "no reason given")[:300]
 
 
 def _retry_after_s(value: str | None) -> float:

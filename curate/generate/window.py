@@ -69,9 +69,7 @@ class Window:
             if self.budget.left_s == 0:
                 yield from self._give_up()
 
-    def _take(
-        self, rollout: Rollout, request: Request, k: int, completion: Completion
-    ) -> bool:
+    def _take(self, rollout: Rollout, request: Request, k: int, completion: Completion) -> bool:
         """An answer has come; it waits for its turn. True when its prompt is decided."""
         ahead = rollout.jobs.pop(k).is_ahead
         tokens = completion.completion_tokens or 0

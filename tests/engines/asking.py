@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from curate.engines.attempt import Patience
 from curate.engines.client import Client
@@ -35,6 +36,13 @@ def engine_at(url: str, store: Store, out: Path = Path("unused")) -> Engine:
     return open_engine(url, model="m", out=out, store=store, slots=4)
 
 
+def take(client: Client) -> tuple[Any, Completion]:
+    """The next answer with its tag."""
+    while (item := client.next()) is None:
+        pass
+    return item
+
+
 def ask_all(
     client: Client, numbers: range, watch: Callable[[str, int], str | None] | None = None, **changes
 ) -> dict[int, Completion]:
@@ -43,10 +51,7 @@ def ask_all(
         client.ask(number, request(number, **changes), watch)
     answers = {}
     while client.in_flight:
-        item = client.next()
-        if item is None:
-            continue
-        tag, completion = item
+        tag, completion = take(client)
         assert tag not in answers
         answers[tag] = completion
     return answers

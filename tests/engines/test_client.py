@@ -11,7 +11,7 @@ from curate.engines.attempt import Patience
 from curate.engines.client import NUMBERS, Client
 from curate.engines.store import Store
 from curate.errors import StoreError
-from tests.engines.asking import QUICK, ask_all, engine_at, request
+from tests.engines.asking import QUICK, ask_all, engine_at, request, take
 from tests.servers.openai_server import Reply, Script, ScriptedServer
 
 THINKING = Reply(("It is", " 7."), reasoning=("3 + 4", " = 7"))
@@ -103,7 +103,7 @@ def test_window_is_full_and_never_fuller(store: Store) -> None:
 def test_in_the_store_before_it_is_handed_out(store: Store, tmp_path: Path) -> None:
     with serve(lambda n, body: Reply()) as server, client_of(server, store) as c:
         c.ask("tag", request(1))
-        tag, answer = c.next()
+        tag, answer = take(c)
         with Store(tmp_path / "store") as other:
             assert other.get(request(1)) == answer
         assert tag == "tag"
@@ -156,7 +156,7 @@ def test_full_store_ends_the_run(tmp_path: Path) -> None:
     ):
         c.ask(0, request(0))
         with pytest.raises(StoreError, match="cannot write to the sample store"):
-            c.next()
+            take(c)
     assert server.requests == [], "known before anything is paid for"
 
 
@@ -168,7 +168,7 @@ def test_error_in_a_watch_is_not_swallowed(store: Store) -> None:
     with serve(lambda n, body: reply) as server, client_of(server, store) as c:
         c.ask(0, request(0), watch)
         with pytest.raises(ZeroDivisionError):
-            c.next()
+            take(c)
 
 
 def test_close_drops_what_is_in_flight_quickly(store: Store) -> None:
@@ -197,6 +197,6 @@ def test_asking_from_many_threads(store: Store) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert {c.next()[0] for _ in range(100)} == set(range(100))
+        assert {take(c)[0] for _ in range(100)} == set(range(100))
         with pytest.raises(RuntimeError, match="nothing was asked"):
-            c.next()
+            take(c)

@@ -13,7 +13,7 @@ from curate.engines.attempt import Patience
 from curate.engines.client import Client
 from curate.engines.store import Store
 from curate.errors import EngineError
-from tests.engines.asking import QUICK, ask_all, engine_at, request
+from tests.engines.asking import QUICK, ask_all, engine_at, request, take
 from tests.servers.openai_server import Reply, Script, ScriptedServer
 
 
@@ -123,7 +123,7 @@ def test_server_that_refuses_everything_ends_the_run_and_poisons_nothing(store: 
     with serve(lambda n, body: reply) as server, client_of(server, store) as c:
         c.ask(0, request(0))
         with pytest.raises(EngineError, match="refuses every request: HTTP 400: unknown field"):
-            c.next()
+            take(c)
     assert len(store) == 0
 
 
@@ -163,10 +163,10 @@ def test_hopeless_status_ends_the_run_with_the_fix(
     with serve(lambda n, body: reply) as server, client_of(server, store) as c:
         c.ask(0, request(0))
         with pytest.raises(EngineError, match=message) as caught:
-            c.next()
+            take(c)
         assert "\n" not in str(caught.value)
         with pytest.raises(EngineError):
-            c.next()
+            take(c)
 
 
 def test_finished_ones_are_handed_out_before_the_error(store: Store) -> None:
@@ -176,9 +176,9 @@ def test_finished_ones_are_handed_out_before_the_error(store: Store) -> None:
     with serve(script) as server, client_of(server, store, concurrency=1) as c:
         for number in range(8):
             c.ask(number, request(number))
-        assert [c.next()[0] for _ in range(5)] == [0, 1, 2, 3, 4]
+        assert [take(c)[0] for _ in range(5)] == [0, 1, 2, 3, 4]
         with pytest.raises(EngineError):
-            c.next()
+            take(c)
 
 
 def test_key_is_sent_and_never_shown(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ def test_key_is_sent_and_never_shown(store: Store, monkeypatch: pytest.MonkeyPat
         with Client(engine, store, 1, patience=QUICK) as c:
             c.ask(0, request(0))
             with pytest.raises(EngineError, match="does not accept the key in") as caught:
-                c.next()
+                take(c)
             assert "secret" not in f"{caught.value} {engine!r} {vars(engine)} {vars(c)}"
     assert server.headers[0]["authorization"] == "bearer sk-secret"
 
@@ -201,7 +201,7 @@ def test_nobody_there_is_one_clear_line(store: Store, monkeypatch: pytest.Monkey
     with Client(engine_at(url, store), store, 2, patience=QUICK) as c:
         c.ask(0, request(0))
         with pytest.raises(EngineError, match=f"no engine answers at {url}: connection refused"):
-            c.next()
+            take(c)
 
 
 def test_a_web_page_is_not_an_engine(store: Store) -> None:
@@ -211,7 +211,7 @@ def test_a_web_page_is_not_an_engine(store: Store) -> None:
         with pytest.raises(
             EngineError, match=r"no engine answers at .*: it answered with text/html"
         ):
-            c.next()
+            take(c)
 
 
 def test_server_restart_is_survived(store: Store) -> None:
@@ -221,12 +221,12 @@ def test_server_restart_is_survived(store: Store) -> None:
     ):
         for number in range(20):
             c.ask(number, request(number))
-        done = [c.next()[0] for _ in range(5)]
+        done = [take(c)[0] for _ in range(5)]
         server.shut()
         time.sleep(0.3)
         server.open()
         while c.in_flight:
-            done.append(c.next()[0])
+            done.append(take(c)[0])
         assert sorted(done) == list(range(20))
 
 
@@ -236,7 +236,7 @@ def test_server_that_never_comes_back_ends_the_run(store: Store) -> None:
         server.shut()
         c.ask(3, request(3))
         with pytest.raises(EngineError, match=r"does not answer any more: Connection refused"):
-            c.next()
+            take(c)
 
 
 def test_trouble_after_a_long_pause_is_not_held_against_it(store: Store) -> None:

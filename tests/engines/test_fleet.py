@@ -14,7 +14,7 @@ from curate.engines.client import Client
 from curate.engines.engine import open_engine
 from curate.engines.store import Store
 from curate.errors import EngineError
-from tests.engines.asking import QUICK, ask_all, request
+from tests.engines.asking import QUICK, ask_all, request, take
 from tests.servers.openai_server import Reply, Script, ScriptedServer
 
 
@@ -68,18 +68,12 @@ def test_a_dead_server_is_out_and_its_requests_are_moved(
         client = stack.enter_context(client_of(store, *servers))
         for number in range(60):
             client.ask(number, request(number))
-        done = Counter(take(client) for _ in range(10))
+        done = Counter(take(client)[0] for _ in range(10))
         servers[0].shut()
         while client.in_flight:
-            done[take(client)] += 1
+            done[take(client)[0]] += 1
     assert done == Counter(range(60)), "each once"
     assert f"{servers[0].url} is out" in capfd.readouterr().err
-
-
-def take(client: Client) -> int:
-    while (item := client.next()) is None:
-        pass
-    return item[0]
 
 
 def test_a_returning_server_is_taken_back(store: Store) -> None:
