@@ -33,8 +33,8 @@ from curate.select.keep import Keep
 from curate.sources.template import Template, load_template
 from curate.step import Context, Step
 
-MAX_TOKENS = {"local": 256, "endpoint": 16_384}
-"""The embedded model answers in 60 tokens or loops; 16,384 is what Open-R1 generated with
+MAX_TOKENS = {"local": 160, "endpoint": 16_384}
+"""The embedded model answers in 60 tokens or wanders; 16,384 is what Open-R1 generated with
 (generate_reasoning.py).
 """
 
@@ -52,7 +52,7 @@ class Generate(Step):
     `accept` lists the rules that a good answer satisfies; a rule that cannot judge does not accept.
     `keep="all"` asks for a fixed number of samples, which gives an unbiased pass rate. Sampling
     defaults are R1's (temperature 0.6, top-p 0.95; paper v1, section 3). `max_tokens` defaults to
-    256 on the embedded model and 16,384 elsewhere. `early_stop` closes a stream as soon as a rule
+    160 on the embedded model and 16,384 elsewhere. `early_stop` closes a stream as soon as a rule
     in `accept` can tell that no ending will save it; the rows are the same without.
 
     `prefill` begins every answer (`"<think>\\n"`), which the engine continues; with

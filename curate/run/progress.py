@@ -10,6 +10,8 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any
 
+from curate.run.prices import Prices
+
 PLAIN_EVERY_S = 10.0
 WINDOW_S = 60.0
 """The time left is forecast from the pace of the last minute: what the store answered at the start
@@ -20,8 +22,8 @@ says nothing of it.
 class Progress:
     """The progress of one stage; numbers come per task and add up."""
 
-    def __init__(self, name: str, total: int | None) -> None:
-        self.name, self.total = name, total
+    def __init__(self, name: str, total: int | None, prices: Prices | None = None) -> None:
+        self.name, self.total, self.prices = name, total, prices or Prices()
         self._tasks: dict[int, Mapping[str, float]] = {}
         self._started = self._said = time.monotonic()
         self._history: deque[tuple[float, Counter[str]]] = deque()
@@ -79,8 +81,21 @@ class Progress:
         parts += self.load(numbers)
         if numbers["from_store"]:
             parts.append(f"{numbers['from_store']:,.0f} from the store")
-        parts.append(self.time_left(numbers))
+        parts += [self.cost(numbers), self.time_left(numbers)]
         return ", ".join(p for p in parts if p)
+
+    def cost(self, numbers: Counter[str]) -> str:
+        """GPU hours and money so far, and in all at the share that is done; empty without both."""
+        hours = self.prices.gpu_hours(time.monotonic() - self._started)
+        paid = self.prices.cost(numbers["prompt_tokens"], numbers["completion_tokens"], hours)
+        if not numbers["tried"] or (hours is None and paid is None):
+            return ""
+        parts = [f"{hours:,.1f} GPU hours"] if hours is not None else []
+        parts += [self.prices.money(paid)] if paid is not None else []
+        if self.total and numbers["done"] and paid is not None:
+            whole = self.prices.money(paid * self.total / numbers["done"])
+            parts.append(f"about {whole} in all")
+        return ", ".join(parts)
 
     @staticmethod
     def load(numbers: Counter[str]) -> list[str]:

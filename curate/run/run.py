@@ -30,6 +30,7 @@ from curate.run.load import Pipeline
 from curate.run.local import Crew
 from curate.run.manifest import Manifest
 from curate.run.plan import PlannedStage, cut
+from curate.run.prices import prices_near
 from curate.run.progress import Progress, duration, say
 from curate.run.task import StageSpec
 from curate.sinks.atomic import write_text
@@ -161,7 +162,7 @@ class Run:
         started = time.monotonic()
         workers = max(1, min(self.options.workers or os.cpu_count() or 1, stage.workers))
         self.folder(stage).mkdir(parents=True, exist_ok=True)
-        progress = Progress(stage.name, self.total_for(stage))
+        progress = Progress(stage.name, self.total_for(stage), prices_near(self.out))
         try:
             spec = self.spec(stage)
             crew.run_stage(spec, self.context, workers, progress.heard, progress.tick)
