@@ -23,8 +23,8 @@ from curate.errors import EngineError
 
 _PROBE_S, _LONGEST_PROBE_S = 0.5, 15.0
 _LONGEST_PAUSE_S = 60.0
-_FAULTS_IN_A_ROW = 5
-"""Failed attempts without one success between them after which a server is out for a while."""
+_BROKEN_S = 1.0
+"""Of nothing but faults, after which a server that takes connections is out for a while."""
 
 
 @dataclass(eq=False)
@@ -123,7 +123,7 @@ class Fleet:
 
     def note_fault(self, host: Host, fault: Fault) -> None:
         """An attempt failed; a server that is gone is out until it answers again."""
-        host.trouble_s()
+        trouble_s = host.trouble_s()
         if fault.is_busy:
             host.pace.busy()
             host.busy += 1
@@ -132,8 +132,9 @@ class Fleet:
                 host.paused_until = max(host.paused_until, resumes)
             return
         host.faults += 1
-        is_gone = fault.is_unreachable or host.faults >= _FAULTS_IN_A_ROW
-        if is_gone and not host.is_down and len(self.usable) > 1:
+        is_broken = host.faults >= 5 and trouble_s > _BROKEN_S
+        is_out = is_broken or (fault.is_connection and host.faults >= 2)
+        if is_out and not host.is_down and len(self.usable) > 1:
             host.is_down = True
             _say(f"{host.url} is out: {fault}; its requests go to the others until it is back")
 

@@ -26,6 +26,8 @@ class Fault(Exception):
     retry_after_s: float = 0.0
     is_unreachable: bool = False
     """Nobody answered, or nobody who speaks this protocol."""
+    is_connection: bool = False
+    """There was no connection to be had."""
     is_busy: bool = False
     """The server is well and asks to wait."""
 

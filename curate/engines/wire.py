@@ -98,7 +98,9 @@ def fault(error: OSError) -> Fault:
         return _strange(getattr(error, "verify_message", "") or str(error))
     # asyncio puts the address into strerror; what the number means is what a reader wants.
     said = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-    return _strange(said or str(error) or type(error).__name__)
+    found = _strange(said or str(error) or type(error).__name__)
+    found.is_connection = True
+    return found
 
 
 def _strange(reason: str) -> Fault:
