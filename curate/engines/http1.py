@@ -89,7 +89,10 @@ class Pool:
     ) -> None:
         for connection in list(self._all):
             connection.abort()
-        await asyncio.sleep(0)
+        for _ in range(100):  # the loop, which may end with the caller, has to close each
+            if not self._all:
+                break
+            await asyncio.sleep(0)
 
     async def request(
         self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -117,6 +120,9 @@ class Pool:
         connection = await self._connect(place)
         return await connection.exchange(head + body)
 
+    def opened(self, connection: _Connection) -> None:
+        self._all.add(connection)
+
     def put_back(self, connection: _Connection) -> None:
         self._idle[connection.place].append(connection)
 
@@ -143,7 +149,6 @@ class Pool:
             _, connection = await asyncio.wait_for(connecting, self._connect_s)
         except TimeoutError:
             raise ConnectionRefusedError(110, "it does not take connections") from None
-        self._all.add(connection)
         return connection
 
     def _place(self, url: str) -> tuple[tuple[str, str], str]:
@@ -180,6 +185,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport, self.is_open = transport, True
+        self.pool.opened(self)  # here, so that one whose maker was cancelled is closed as well
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
@@ -245,7 +251,6 @@ class _Connection(asyncio.Protocol):
         if self._transport:
             self._transport.abort()
         self.is_open = False
-        self.pool.forget(self)
 
     async def _wait(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()
