@@ -28,11 +28,13 @@ async def serving(
 ) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A server that answers request n with those pieces; the requests that it got."""
     got: list[bytes] = []
+    writers: list[asyncio.StreamWriter] = []
     connections = 0
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
+        writers.append(writer)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -52,7 +54,12 @@ async def serving(
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        yield f"http{'s' if tls else ''}://127.0.0.1:{port}/v1/x", got
+        try:
+            yield f"http{'s' if tls else ''}://127.0.0.1:{port}/v1/x", got
+        finally:
+            for writer in writers:
+                writer.transport.abort()
+            await asyncio.sleep(0.05)  # the loop closes them
 
 
 async def ask(pool: Pool, url: str, body: bytes = b"{}") -> tuple[int, bytes]:

@@ -85,7 +85,8 @@ def test_up_to_keep_accepted_samples_of_each_prompt(tmp_path: Path) -> None:
     assert outcome.funnel["prompts"]["in"] == 20
     assert outcome.funnel["prompts"]["out"] == len(per_prompt)
     assert outcome.funnel["samples"]["out"] == len(outcome.samples)
-    assert outcome.funnel["samples"]["made"] == len(server.requests)
+    ahead = outcome.notes["numbers"]["speculative"]
+    assert 0 <= len(server.requests) - outcome.funnel["samples"]["made"] <= ahead
     assert len({json.dumps(r, sort_keys=True) for r in server.requests}) == len(server.requests)
 
 
@@ -149,7 +150,7 @@ def test_keep_all_asks_for_a_fixed_number_and_gives_a_pass_rate(tmp_path: Path) 
 
 def test_every_refused_sample_has_its_rule(tmp_path: Path) -> None:
     with ScriptedServer(add) as server:
-        outcome = run(tmp_path, server.url, prompts(20), early_stop=False)
+        outcome = run(tmp_path, server.url, prompts(20), keep="all", early_stop=False)
     reasons: Counter[str] = Counter()
     for request in server.requests:
         if request["seed"] % 5 == 0:

@@ -96,9 +96,13 @@ def test_a_budget_ends_the_run_in_order(tmp_path: Path, budget: dict[str, int]) 
         before = len(server.requests)
         more = run(tmp_path, server.url, asked, keep=1, concurrency=2, **budget)
         assert len(server.requests) - before <= 14
-        assert len(more.samples) == len(server.requests), "what the store has is not paid again"
+        ahead = sum(outcome.notes["numbers"]["speculative"] for outcome in (cut, more))
+        paid = len(server.requests)
+        assert 0 <= paid - len(more.samples) <= ahead, "what the store has is not paid again"
         whole = run(tmp_path, server.url, asked, keep=1)
-        assert len(whole.samples) == len(server.requests) == 30
+        ahead += whole.notes["numbers"]["speculative"]
+        assert 0 <= len(server.requests) - len(whole.samples) <= ahead
+        assert len(whole.samples) == 30
 
 
 def test_a_budget_of_time_does_not_wait_for_what_is_in_flight(tmp_path: Path) -> None:
