@@ -237,12 +237,13 @@ class Run:
 
 
 def funnel_json(stages: list[dict[str, Any]]) -> str:
-    """The funnel of all stages; the last row of a stage that generates says what it took."""
+    """The funnel of all stages; the row of the samples that were made says what it took."""
     lines: list[dict[str, Any]] = []
     for stage in stages:
-        lines += stage["funnel"]
-        if stage["numbers"]:
-            lines[-1] = lines[-1] | {"numbers": stage["numbers"] | {"seconds": stage["seconds"]}}
+        took = {"numbers": stage["numbers"] | {"seconds": stage["seconds"]}}
+        for row in stage["funnel"]:
+            is_made = stage["numbers"] and row["step"].startswith("Generate")
+            lines.append(row | took if is_made and row["unit"] == "samples" else row)
     return json.dumps(lines, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -103,7 +103,9 @@ def test_faults_and_kills(tmp_path: Path) -> None:
         assert row["failed"] == 0
     keys = [int(k) for f in (tmp_path / "store").glob("*.records") for k in entries(f)["key"]]
     assert len(set(keys)) == len(keys), "a stored completion was asked for again"
-    numbers = json.loads((tmp_path / "out/funnel.json").read_text())[-1]["numbers"]
+    made = json.loads((tmp_path / "out/funnel.json").read_text())[-1]
+    assert (made["step"], made["unit"]) == ("Generate", "samples")
+    numbers = made["numbers"]
     assert numbers["retries"] > 0
 
 
