@@ -40,10 +40,10 @@ def test_a_place_is_never_held_by_a_prompt(tmp_path: Path) -> None:
 
 
 def test_all_samples_are_asked_at_once_when_there_is_nothing_else(tmp_path: Path) -> None:
-    with ScriptedServer(lambda n, body: answer(body, delay_s=0.3)) as server:
+    with ScriptedServer(lambda n, body: answer(body, delay_s=1.0)) as server:
         began = time.monotonic()
         outcome = run(tmp_path, server.url, prompts(2), samples=6, keep="all", concurrency=12)
-        assert time.monotonic() - began < 1.5, "one after the other takes 1.8 s"
+        assert time.monotonic() - began < 4.5, "one after the other takes 6 s"
     assert len(outcome.samples) == 12
     assert outcome.notes["numbers"].get("speculative", 0) == 0, "all of them are wanted"
 
