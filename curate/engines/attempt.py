@@ -103,6 +103,7 @@ class Line:
         job.first_s = None
         self.numbers["requests"] += 1
         limit = job.request.max_tokens
+        host.pace.expect(limit)
         try:
             url = wire.address(host.url, job.request)
             body, headers = wire.body(job.request), host.endpoint.headers
@@ -130,7 +131,6 @@ class Line:
         now = time.monotonic()
         host.note_life()
         host.clock.ended(now - job.asked)
-        host.pace.expect(job.request.max_tokens)
         tokens, prompt = completion.completion_tokens or 0, completion.prompt_tokens or 0
         is_full = host.active >= host.pace.limit
         host.pace.ended(tokens, prompt, job.first_s or now - job.asked, is_full)

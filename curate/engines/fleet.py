@@ -168,7 +168,7 @@ class Fleet:
             if self.total is not None or not has_metrics:
                 await asyncio.sleep(1.0)
                 continue
-            await asyncio.sleep(host.clock.next())
+            await asyncio.sleep(host.clock.wait_s)
             load = await _load(host, pool)
             has_metrics = load is not None or host.gauges is not None or not host.has_worked
             if load is None:

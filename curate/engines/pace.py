@@ -14,7 +14,6 @@ process) and their prompts.
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
 from statistics import fmean, median
 
@@ -58,7 +57,7 @@ class Lengths:
         mean = (guess * _PRIOR + sum(self._ended) + in_flight) / (_PRIOR + len(self._ended))
         mean = min(mean, self.most)
         prompt = fmean(self._prompts) if self._prompts else 0.0
-        return prompt + mean * (1 + self._variation()) / 2
+        return max(1.0, prompt + mean * (1 + self._variation()) / 2)
 
     def _variation(self) -> float:
         """The squared coefficient of variation; 1, the exponential law's, of fewer than 20."""
@@ -71,7 +70,7 @@ class Lengths:
 class Pace:
     """The window of one server: `limit` requests at a time."""
 
-    def __init__(self, start: int, max_tokens: int = 16_384) -> None:
+    def __init__(self, start: int, max_tokens: int = 0) -> None:
         self.limit = max(1, start)
         self.shrunk = 0
         """How often the window became smaller for a reason, so far."""
@@ -89,8 +88,8 @@ class Pace:
         self._is_gauged = False
 
     def expect(self, max_tokens: int) -> None:
-        """Says how long an answer may become."""
-        self._lengths.most = max(self._lengths.most, max_tokens) if self._is_gauged else max_tokens
+        """Says how long an answer may become; the longest counts."""
+        self._lengths.most = max(self._lengths.most, max_tokens)
 
     def ended(self, tokens: int, prompt_tokens: int, first_s: float, is_full: bool) -> None:
         """An answer ended; `first_s` is the time to its first token, `is_full` that of a window
@@ -174,17 +173,15 @@ class Pace:
 
 
 class Clock:
-    """When to look at a server again: twenty times while an answer is made, at most every 2 s."""
+    """When to look at a server again: twenty times while an answer is made, at least every 2 s."""
 
     def __init__(self) -> None:
         self._mean_s = 2.0
-        self.due = 0.0
 
     def ended(self, seconds: float) -> None:
         self._mean_s += (seconds - self._mean_s) / 16
 
-    def next(self) -> float:
-        """Seconds until the next look, which is now counted as made."""
-        wait = min(2.0, max(0.1, self._mean_s / 20))
-        self.due = time.monotonic() + wait
-        return wait
+    @property
+    def wait_s(self) -> float:
+        """Seconds until the next look."""
+        return min(2.0, max(0.1, self._mean_s / 20))

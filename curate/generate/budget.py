@@ -32,10 +32,11 @@ class Budget:
         self._is_said = False
 
     def shared(self, context: Context) -> Budget:
-        """The part of one of the tasks that run at the same time."""
+        """The part of one task; those that one worker does in turn share its hours."""
         tokens = None if self.tokens is None else max(1, self.tokens // context.tasks)
         samples = None if self.samples is None else max(1, self.samples // context.tasks)
-        return Budget(tokens, samples, self.hours)
+        turns = -(-context.tasks // context.slots)
+        return Budget(tokens, samples, None if self.hours is None else self.hours / turns)
 
     def spend(self, tokens: int) -> None:
         self._tokens += tokens

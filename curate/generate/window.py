@@ -128,12 +128,12 @@ class Window:
         free = self.client.capacity - self.client.in_flight
         if free <= 0 or self.budget.is_spent(self.client.in_flight):
             return
+        allowed = self._allowance()
         for rollout in sorted(self._open.values(), key=lambda r: len(r.jobs)):
-            while free > 0:
-                k = rollout.next_new
-                is_ahead = rollout.keep is not None
-                if k >= rollout.samples or (is_ahead and not self._may_speculate()):
-                    break
+            is_ahead = rollout.keep is not None
+            while free > 0 and (k := rollout.next_new) < rollout.samples:
+                if is_ahead and allowed <= 0:
+                    return
                 request = self.request(rollout, k)
                 if known := self._stored(request):
                     rollout.ready[k] = request, known
@@ -141,16 +141,18 @@ class Window:
                 self._ask(rollout, k, request, is_ahead=is_ahead)
                 free -= 1
                 if is_ahead:
+                    allowed -= 1
                     break
 
-    def _may_speculate(self) -> bool:
-        """True while one more answer ahead of its turn keeps to the share that they may have."""
+    def _allowance(self) -> int:
+        """How many more answers may be asked for ahead of their turn, at the mean length so far."""
         paid, tokens = self.numbers["paid"], self.numbers["paid_tokens"]
-        mean = tokens / paid if paid else 0.0
+        if not tokens:
+            return 0
+        mean = tokens / paid
         ahead = sum(job.is_ahead for r in self._open.values() for job in r.jobs.values())
-        expected = self.numbers["speculative_tokens"] + (ahead + 1) * mean
-        in_flight = self.client.in_flight * mean
-        return paid > 0 and expected <= SPECULATIVE * (tokens + in_flight)
+        most = SPECULATIVE * (tokens + self.client.in_flight * mean)
+        return int((most - self.numbers["speculative_tokens"]) / mean) - ahead
 
     def _give_up(self) -> Iterator[Rollout]:
         """What the budget left undecided."""

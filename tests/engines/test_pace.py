@@ -162,3 +162,11 @@ def test_an_unused_window_does_not_grow() -> None:
     for _ in range(100):
         pace.ended(100, 10, 0.1, False)
     assert pace.limit == 32
+
+
+def test_the_limit_of_the_requests_counts_however_early_the_load_is_known() -> None:
+    pace = Pace(8)
+    pace.expect(600)
+    pace.gauged(Gauges(8, 0, 0.1, 3072, 0), 8, 80)
+    pace.expect(600)
+    assert pace.limit > 8, "600 tokens at most: the cache holds more than 8 at their mean age"

@@ -14,6 +14,7 @@ from curate.generate import Generate
 from curate.generate.budget import Budget
 from curate.scorers import MathAnswer, ThinkFormat
 from curate.select import Keep
+from curate.step import Context
 from tests.generate.test_generate import prompts, run
 from tests.servers.openai_server import Reply, ScriptedServer
 
@@ -156,3 +157,9 @@ def test_separate_reasoning_after_a_prefill_opens_no_second_tag(tmp_path: Path) 
 def test_what_there_is_no_route_for_is_refused() -> None:
     with pytest.raises(UsageError, match="api='text' is neither"):
         Generate("http://h/v1", accept=[Keep(ThinkFormat()), Keep(MathAnswer())], api="text")  # type: ignore[arg-type]
+
+
+def test_tasks_in_turn_share_the_hours(tmp_path: Path) -> None:
+    context = Context(tmp_path, tmp_path, tmp_path, tasks=4, slots=2)
+    part = Budget(tokens=400, samples=40, hours=1.0).shared(context)
+    assert (part.tokens, part.samples, part.hours) == (100, 10, 0.5)
