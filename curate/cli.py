@@ -67,17 +67,28 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def add_pipeline(parser: argparse.ArgumentParser) -> None:
+    """FILE, its parameters, and the `--help` that is the pipeline's, so no option of argparse."""
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE[@NAME]", help="a pipeline file, and which pipeline of it"
+    )
+    parser.add_argument(
+        "parameters", nargs="*", metavar="key=value", help="the pipeline's own parameters"
+    )
+    parser.add_argument(
+        "-h",
+        "--help",
+        action="store_true",
+        help="show this, or after FILE the pipeline's parameters",
+    )
+
+
 def add_run(commands: Any) -> None:
-    """`curate run`: its `--help` after a FILE is the pipeline's, so it is no option of argparse."""
+    """`curate run`."""
     run = commands.add_parser(
         "run", help="run a pipeline; the same command again continues it", add_help=False
     )
-    run.add_argument(
-        "file", nargs="?", metavar="FILE[@NAME]", help="a pipeline file, and which pipeline of it"
-    )
-    run.add_argument(
-        "parameters", nargs="*", metavar="key=value", help="the pipeline's own parameters"
-    )
+    add_pipeline(run)
     run.add_argument(
         "--tasks",
         type=positive,
@@ -97,12 +108,6 @@ def add_run(commands: Any) -> None:
     run.add_argument(
         "--replace", action="store_true", help="remove the run that is there and make it anew"
     )
-    run.add_argument(
-        "-h",
-        "--help",
-        action="store_true",
-        help="show this, or after FILE the pipeline's parameters",
-    )
     run.set_defaults(act=act_run, parser=run)
 
 
@@ -111,12 +116,7 @@ def add_plan(commands: Any) -> None:
     plan = commands.add_parser(
         "plan", help="what a run will take, from a pilot; or how to serve a model", add_help=False
     )
-    plan.add_argument(
-        "file", nargs="?", metavar="FILE[@NAME]", help="a pipeline file, and which pipeline of it"
-    )
-    plan.add_argument(
-        "parameters", nargs="*", metavar="key=value", help="the parameters that the run will have"
-    )
+    add_pipeline(plan)
     plan.add_argument(
         "--pilot",
         type=positive,
@@ -126,12 +126,6 @@ def add_plan(commands: Any) -> None:
     )
     add_serving(plan)
     plan.add_argument("--json", action="store_true", help="the same as JSON")
-    plan.add_argument(
-        "-h",
-        "--help",
-        action="store_true",
-        help="show this, or after FILE the pipeline's parameters",
-    )
     plan.set_defaults(act=act_plan, parser=plan)
 
 

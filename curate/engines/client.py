@@ -11,6 +11,7 @@ Its event loop has a thread of its own. Nothing is started and nobody is asked b
 from __future__ import annotations
 
 import asyncio
+import enum
 import queue
 import random
 import sys
@@ -18,7 +19,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from curate.engines import wire
@@ -35,6 +35,13 @@ from curate.errors import EngineError
 _WAKE_EVERY_S = 0.01
 _SWITCH_S = 0.0005
 NUMBERS = ("requests", "prompt_tokens", "completion_tokens", "retries", "cut", "dropped_tokens")
+
+
+class _Word(enum.Enum):
+    """What the loop says between completions."""
+
+    MORE_ROOM = enum.auto()
+    NO_MORE = enum.auto()
 
 
 class Client:
@@ -61,7 +68,7 @@ class Client:
         self._lock = threading.Lock()
         self._in_flight = 0
         self._waiting: deque[Job] = deque()
-        self._finished: queue.SimpleQueue[tuple[Job, Completion] | None] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[tuple[Job, Completion] | _Word] = queue.SimpleQueue()
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -139,10 +146,11 @@ class Client:
                     item = self._finished.get(timeout=timeout_s)
                 except queue.Empty:
                     return None
-            if item is None:
-                if self._error is None:
-                    return None
-                self._finished.put(None)
+            if item is _Word.MORE_ROOM:
+                return None
+            if item is _Word.NO_MORE:
+                self._finished.put(_Word.NO_MORE)
+                assert self._error is not None
                 raise self._error
             job, completion = item
             with self._lock:
@@ -187,12 +195,7 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _call(self, function: Callable[[], None]) -> None:
@@ -248,7 +251,7 @@ class Client:
     def _note_room(self) -> None:
         self._fill()
         if len(self._active) < self.capacity:
-            self._finished.put(None)
+            self._finished.put(_Word.MORE_ROOM)
 
     def _tokens(self, host: Host) -> int:
         """Tokens of the unfinished answers of a server; an event may hold several."""
@@ -259,7 +262,7 @@ class Client:
         """There will be no more completions: the finished ones are handed out, then the error."""
         if self._error is None:
             self._error = error
-            self._finished.put(None)
+            self._finished.put(_Word.NO_MORE)
         self._call(self._cancel)
 
     def _cancel(self) -> None:

@@ -15,7 +15,6 @@ import asyncio
 import ssl
 from collections import defaultdict
 from collections.abc import Mapping
-from types import TracebackType
 from urllib.parse import urlsplit
 
 _LONGEST_HEAD = 1 << 16
@@ -59,12 +58,7 @@ class Response:
     async def __aenter__(self) -> Response:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         self._connection.release()
 
 
@@ -81,12 +75,7 @@ class Pool:
     async def __aenter__(self) -> Pool:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         for connection in list(self._all):
             connection.abort()
         for _ in range(100):  # the loop, which may end with the caller, has to close each

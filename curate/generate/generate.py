@@ -236,7 +236,7 @@ class Generate(Step):
             rule = next(r for r in self.accept if rule_in_force(r) == completion.cut_by)
             verdict = rule.scorer.judge(sample)
             if rule.accepts(verdict):  # the fault shows in what it may become, not in what it is
-                verdict = Verdict(0.0, f"no ending of its first {len(sample.text)} characters can")
+                verdict = Verdict(0.0, "cut: no ending of it would be accepted")
             verdicts = {rule.scorer.name: verdict}
         else:
             verdicts = {rule.scorer.name: rule.verdict(sample) for rule in self.accept}
