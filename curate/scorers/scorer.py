@@ -32,6 +32,12 @@ class Scorer:
     needs_gold: ClassVar[bool] = False
     """Judges against the prompt's gold answer: the share it accepts is that of right answers."""
 
+    needs_group: ClassVar[bool] = False
+    """Judges a prompt's samples against each other, so it needs `judge_all` and cannot accept."""
+
+    batch: ClassVar[int] = 1
+    """How many samples `judge_all` likes to get at once; what waits for a server wants many."""
+
     def judge(self, sample: Sample) -> Verdict:
         """What this rule says of one sample."""
         raise NotImplementedError
@@ -39,6 +45,10 @@ class Scorer:
     def judge_all(self, samples: Iterable[Sample]) -> list[Verdict]:
         """The verdicts of several samples, in order; overridden where they are needed together."""
         return [self.judge(sample) for sample in samples]
+
+    def rewards(self, samples: Sequence[Sample]) -> list[float | None]:
+        """What TRL gets for these samples: the scores, or numbers on a scale of the rule's own."""
+        return [verdict.score for verdict in self.judge_all(samples)]
 
     def gold_problem(self, prompt: Sample) -> str | None:
         """Why no answer to this prompt can be judged (no gold, an unreadable one), or None."""
@@ -106,7 +116,7 @@ class Scorer:
             row["prompt"] = as_turns(prompts[i], "user") if prompts is not None else ()
             row["completion"] = completion
             samples.append(Sample.from_row(row))
-        return [verdict.score for verdict in self.judge_all(samples)]
+        return self.rewards(samples)
 
 
 class _Beginnings:
