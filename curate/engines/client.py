@@ -274,13 +274,14 @@ class Client:
         fleet = self._fleet
         assert fleet is not None
         while self._waiting and not self._is_over.is_set():
-            job = self._waiting[0]
-            host = fleet.pick(len(self._active), avoid=job.host)
-            if host is None:
-                return
-            self._waiting.popleft()
+            # Taken before it is looked at: the other thread puts jobs in front of it meanwhile.
+            job = self._waiting.popleft()
             if job.is_dropped:
                 continue
+            host = fleet.pick(len(self._active), avoid=job.host)
+            if host is None:
+                self._waiting.appendleft(job)
+                return
             job.host = host
             host.active += 1
             self._active.add(job)

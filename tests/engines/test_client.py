@@ -9,6 +9,7 @@ import pytest
 
 from curate.engines.attempt import Patience
 from curate.engines.client import NUMBERS, Client
+from curate.engines.fleet import Fleet, Host
 from curate.engines.store import Store
 from curate.errors import StoreError
 from tests.engines.asking import QUICK, ask_all, engine_at, request, take
@@ -200,3 +201,20 @@ def test_asking_from_many_threads(store: Store) -> None:
         assert {take(c)[0] for _ in range(100)} == set(range(100))
         with pytest.raises(RuntimeError, match="nothing was asked"):
             take(c)
+
+
+def test_what_is_asked_first_while_the_loop_takes_a_job_is_neither_lost_nor_doubled(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pick, late = Fleet.pick, iter(range(100, 120))
+
+    def pick_slowly(fleet: Fleet, active: int, *, avoid: Host | None = None) -> Host | None:
+        if (tag := next(late, None)) is not None:  # as the other thread does, at the worst moment
+            c.ask(tag, request(tag), first=True)
+        return pick(fleet, active, avoid=avoid)
+
+    monkeypatch.setattr(Fleet, "pick", pick_slowly)
+    with serve(lambda n, body: Reply(("7",))) as server, client_of(server, store) as c:
+        answers = ask_all(c, range(20))
+        assert sorted(answers) == [*range(20), *range(100, 120)]
+    assert len(server.requests) == 40
