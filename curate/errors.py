@@ -8,6 +8,7 @@
     │   ├── StoreError    the sample store cannot be read or written
     │   └── FunnelError   the numbers of a stage do not add up
     └── SampleError       one sample fails; it is recorded and counted, the run goes on
+        └── Unjudged      no verdict on it: out of time, out of memory, a verifier that died
 
 Every one takes a single message: an exception that cannot be unpickled hangs a pool of workers.
 """
@@ -43,3 +44,7 @@ class FunnelError(RunError):
 
 class SampleError(CurateError):
     """One sample fails; the others go on."""
+
+
+class Unjudged(SampleError):
+    """There is no verdict on a sample, and why; a scorer turns it into a score of None."""

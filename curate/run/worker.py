@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from curate.engines.local_server import cores
 from curate.errors import CurateError, UsageError
 from curate.run.failures import say_oserror
 from curate.run.task import run_task
@@ -44,6 +45,8 @@ def main(slot: str) -> int:
         order = orders.get()
         rank = order["rank"]
         reporter = Reporter(say, rank)
+        # The workers share the cores for their verdicts as well.
+        os.environ.setdefault("CURATE_VERIFIERS", str(max(1, cores() // order["slots"])))
         try:
             spec, context = pickle.loads(Path(order["stage"]).read_bytes())
             context = replace(context, slot=int(slot), slots=order["slots"], report=reporter)
