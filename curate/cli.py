@@ -45,6 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("run", metavar="RUN", help="a run directory")
     report.set_defaults(act=act_report)
 
+    add_score(commands)
+    add_audit(commands)
+
     store = commands.add_parser("store", help="what is in a sample store; verify, compact")
     store.add_argument("directory", metavar="DIR", help="a sample store, such as runs/store")
     store.add_argument(
@@ -127,6 +130,55 @@ def add_plan(commands: Any) -> None:
     add_serving(plan)
     plan.add_argument("--json", action="store_true", help="the same as JSON")
     plan.set_defaults(act=act_plan, parser=plan)
+
+
+def add_judging(parser: argparse.ArgumentParser) -> None:
+    """SCORER, FILE and what `score` and `audit` share."""
+    parser.add_argument(
+        "scorer",
+        metavar="SCORER[:k=v,...]",
+        help="a rule with its parameters, as in Length:maximum=9",
+    )
+    parser.add_argument(
+        "file", metavar="FILE", help="rows with `completion`, as JSON lines or Parquet"
+    )
+    parser.add_argument(
+        "--workers", type=positive, metavar="N", help="processes that judge (default: one a core)"
+    )
+
+
+def add_score(commands: Any) -> None:
+    """`curate score SCORER FILE`."""
+    score = commands.add_parser("score", help="judge the rows of a file")
+    add_judging(score)
+    score.add_argument(
+        "--out",
+        metavar="FILE",
+        help="where each row goes with `score` and `reason` (default: standard output)",
+    )
+    score.set_defaults(act=act_score)
+
+
+def add_audit(commands: Any) -> None:
+    """`curate audit SCORER FILE`."""
+    audit = commands.add_parser(
+        "audit", help="compare a rule with known verdicts, the column `expected`"
+    )
+    add_judging(audit)
+    audit.add_argument("--out", metavar="FILE", help="where the rows with a wrong verdict go")
+    audit.add_argument(
+        "--tolerance",
+        type=float,
+        default=1e-6,
+        metavar="X",
+        help="how far a score may be from the expected one (default 1e-6)",
+    )
+    audit.add_argument(
+        "--save",
+        action="store_true",
+        help="keep the figures in the project's cards/audits.json, for the cards of its datasets",
+    )
+    audit.set_defaults(act=act_audit)
 
 
 def add_serving(plan: argparse.ArgumentParser) -> None:
@@ -308,6 +360,40 @@ def act_report(options: argparse.Namespace, words: Sequence[str]) -> int:
 
     out(text_report(Path(options.run)))
     out(f"The same with pictures: {write_html(Path(options.run))}")
+    return DONE
+
+
+def act_score(options: argparse.Namespace, words: Sequence[str]) -> int:
+    from curate.run.score import score_file
+    from curate.scorers.scorer import scorer_from
+
+    to = Path(options.out) if options.out else None
+    scorer = scorer_from(options.scorer)
+    summary = score_file(scorer, Path(options.file), out=to, workers=options.workers)
+    if to:
+        out(str(summary))
+    else:
+        sys.stderr.write(f"{summary}\n")
+    return DONE
+
+
+def act_audit(options: argparse.Namespace, words: Sequence[str]) -> int:
+    from curate.run.audit import audit_file, save
+    from curate.scorers.scorer import scorer_from
+
+    file, to = Path(options.file), Path(options.out) if options.out else None
+    audit = audit_file(
+        scorer_from(options.scorer),
+        file,
+        out=to,
+        workers=options.workers,
+        tolerance=options.tolerance,
+    )
+    out(str(audit))
+    if options.save:
+        from curate.project import find_root
+
+        out(f"kept in {save(audit, find_root(Path.cwd() / 'x'), file)}")
     return DONE
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from curate.errors import RunError, UsageError
 from curate.sample import Sample, schema
+from curate.sinks.audits import audits_of
 from curate.sinks.provenance import public_manifest
 from curate.sinks.shards import Shard
 from curate.sinks.statistics import Statistics
@@ -57,12 +58,13 @@ def render(
     funnel: Sequence[Mapping[str, Any]],
     statistics: Statistics,
     shards: Sequence[Shard],
+    audits: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """The card as Markdown; RunError names what a template asks for that is not there."""
     from jinja2 import TemplateError
 
     try:
-        return template.render(values(manifest, funnel, statistics, shards))
+        return template.render(values(manifest, funnel, statistics, shards, audits))
     except TemplateError as error:
         raise RunError(f"card {template.name} cannot be written: {error}") from None
 
@@ -85,6 +87,7 @@ def values(
     funnel: Sequence[Mapping[str, Any]],
     statistics: Statistics,
     shards: Sequence[Shard],
+    audits: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """What a template can use. What is not known is None, an empty list or 0, never missing."""
     told = public_manifest(manifest)
@@ -103,6 +106,7 @@ def values(
         "made": sum(r["made"] for r in map(funnel_row, funnel) if r["step"].startswith("Generate")),
         "rows": statistics.rows,
         "stats": statistics,
+        "audits": audits_of(statistics.verdicts, audits),
         "most": most,
         "shards": shards,
         "example": shortened(statistics.example) if statistics.example else None,

@@ -22,6 +22,7 @@ from curate.errors import RunError, UsageError
 from curate.sample import Sample
 from curate.sinks import card
 from curate.sinks.atomic import replacing
+from curate.sinks.audits import AUDITS, read_audits
 from curate.sinks.provenance import named_files, public_manifest, read_json
 from curate.sinks.shards import Shard, read_rows, write_shards
 from curate.sinks.sorting import Sorter
@@ -61,7 +62,8 @@ class DatasetFolder(Step):
         card.try_out(card.find_template(context.find(self.card)))
 
     def files(self) -> list[Path]:
-        return [self._context.find(self.card)]
+        audits = self._context.project / AUDITS
+        return [self._context.find(self.card), *([audits] if audits.is_file() else [])]
 
     def run(
         self, data: Iterable[Document] | None, rank: int = 0, world_size: int = 1
@@ -112,6 +114,7 @@ class DatasetFolder(Step):
             funnel=[*funnel, own],
             statistics=statistics,
             shards=shards,
+            audits=read_audits(self._context.project),
         )
         (part / "README.md").write_text(text, encoding="utf-8")
         about = part / ".curate"
@@ -130,7 +133,7 @@ class DatasetFolder(Step):
         modules = manifest.get("identity", {}).get("modules", {})
         pipeline = manifest.get("pipeline", {}).get("file")
         project = self._context.project.resolve()
-        names: set[str] = {self.card, *named, *modules, *([pipeline] if pipeline else [])}
+        names: set[str] = {self.card, AUDITS, *named, *modules, *([pipeline] if pipeline else [])}
         for name in sorted(names):
             for root in (project, self._context.pipeline_dir.resolve()):
                 file = (root / name).resolve()

@@ -116,6 +116,32 @@ def read_row(value: Mapping[str, Any], defaults: Defaults) -> Sample | BadRow:
     )
 
 
+def read_sample(value: Mapping[str, Any]) -> Sample | BadRow:
+    """The sample that a row of an answer makes, as `curate score` reads it; it needs `completion`.
+
+    Columns that are none of a sample's go into `check`, where scorers find them.
+
+    >>> row = {"answer": 7, "completion": "It is 7.", "nums": [3, 4]}
+    >>> read_sample(row).answer, read_sample(row).checks
+    ('7', {'nums': [3, 4]})
+    """
+    completion = value.get("completion")
+    try:
+        if completion is None:
+            raise _Refused("no_completion", f"no completion; it has {_names(value)}")
+        if not isinstance(completion, str | list):
+            completion = str(completion)
+        turns = value.get("messages")
+        known: dict[str, Any] = {"answer": _answer(value.get("answer")), "check": _check(value, ())}
+        if turns is not None and value.get("prompt") is None:
+            known["prompt"] = list(_turns(turns))
+        return Sample.from_row({**value, **known, "completion": completion})
+    except _Refused as refused:
+        return BadRow(refused.args[0], refused.args[1])
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        return BadRow("wrong_type", f"not a sample: {type(error).__name__}: {error}")
+
+
 def has_problem(value: Mapping[str, Any] | BadRow) -> bool:
     """True for a row with one of the two columns that a prompt is made of."""
     return not isinstance(value, BadRow) and not {"problem", "messages"}.isdisjoint(value)

@@ -44,14 +44,16 @@ def samples(prompts: int, per_prompt: int = 2, seed: int = 0) -> list[Sample]:
     return made
 
 
-def context(out: Path) -> Context:
-    return Context(out=out, project=ROOT, pipeline_dir=ROOT / "pipelines")
+def context(out: Path, project: Path = ROOT) -> Context:
+    return Context(out=out, project=project, pipeline_dir=project / "pipelines")
 
 
-def write(out: Path, given: list[Sample], **arguments: Any) -> list[Sample]:
+def write(
+    out: Path, given: list[Sample], *, project: Path = ROOT, **arguments: Any
+) -> list[Sample]:
     """Runs DatasetFolder on samples, and gives those that it yields."""
     step = DatasetFolder(**arguments)
-    step.prepare(context(out))
+    step.prepare(context(out, project))
     return [Sample.from_document(d) for d in step.run(iter([s.to_document() for s in given]))]
 
 

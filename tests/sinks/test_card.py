@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,23 @@ def test_the_head_follows_from_the_rows(tmp_path: Path) -> None:
     assert head["size_categories"] == ["n<1K"]
     assert head["configs"][0]["data_files"] == [{"split": "train", "path": "data/train-*.parquet"}]
     assert {"text-generation"} == set(head["task_categories"])
+
+
+def test_it_states_the_audits_of_the_verdicts_it_relies_on(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(made.ROOT / "cards", project / "cards")
+    audit = {"scorer": "MathAnswer", "cases": "pairs.jsonl", "rows": 187, "accuracy": 0.973262}
+    counts = {"false_accepts": 2, "false_rejects": 3, "unjudged": 1}
+    others = {"scorer": "MathAnswer:style=x", "cases": "other.jsonl"}
+    (project / "cards/audits.json").write_text(json.dumps([audit | counts, others]))
+    write(tmp_path / "run", samples(2), project=project)
+    text = (tmp_path / "run/dataset/README.md").read_text()
+    assert table(text, "| verdict | cases") == [
+        ["`MathAnswer`", "pairs.jsonl", "187", "97.3 %", "2", "3", "1"],
+        ["`ThinkFormat`", "not audited", "", "", "", "", ""],
+    ]
+    kept = tmp_path / "run/dataset/.curate/files/cards/audits.json"
+    assert json.loads(kept.read_text())[0]["rows"] == 187
 
 
 def test_the_numbers_are_those_of_rows_and_funnel(tmp_path: Path) -> None:
