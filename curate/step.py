@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_type_hints
 
@@ -99,7 +100,7 @@ class Step(PipelineStep):
     """Writes what it is given to its place; a list may end with it."""
     is_generator: ClassVar[bool] = False
     """Makes samples from prompts, those of one prompt one after the other."""
-    is_grouped: ClassVar[bool] = False
+    is_grouped: bool = False
     """Needs the samples of a prompt one after the other."""
     counts_itself: ClassVar[bool] = False
     """Reports its own numbers to the ledger; for others the runner counts what goes in and out."""
@@ -173,12 +174,12 @@ class Step(PipelineStep):
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it, for fingerprints: steps and scorers by what they say, never by
-    address.
+    """A value as JSON can hold it, for fingerprints: steps and scorers by their identity, never
+    by address.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, Step):
+    if not isinstance(value, type) and hasattr(value, "identity"):
         return value.identity()
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
@@ -240,3 +241,10 @@ def grouped(data: Iterable[Document]) -> Iterator[list[Document]]:
         group.append(document)
     if group:
         yield group
+
+
+def batched(data: Iterable[Document], size: int) -> Iterator[list[Document]]:
+    """The documents in runs of `size`, the last one shorter."""
+    documents = iter(data)
+    while batch := list(islice(documents, size)):
+        yield batch

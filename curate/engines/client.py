@@ -159,6 +159,10 @@ class Client:
                 self._in_flight -= 1
             return job.tag, completion
 
+    def wake(self) -> None:
+        """Has `next` return None though there is no answer: something else has come."""
+        self._finished.put(_Word.MORE_ROOM)
+
     def drop(self, job: Job) -> None:
         """Asks no longer for what nobody needs any more; closing its stream frees the place."""
         with self._lock:

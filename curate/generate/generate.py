@@ -20,11 +20,12 @@ from datatrove.data import Document
 
 from curate.engines.client import Client
 from curate.engines.engine import check_engine, engine_identity, open_engine
-from curate.engines.request import Completion, Request
+from curate.engines.request import Request
 from curate.engines.server import Engine
 from curate.engines.store import Store
 from curate.errors import RunError, SampleError, UsageError
 from curate.generate.budget import Budget
+from curate.generate.judging import Judged, Judging
 from curate.generate.rollout import Rollout, is_correct, rule_in_force, seed_of
 from curate.generate.watch import Watch
 from curate.generate.window import Window
@@ -113,6 +114,12 @@ class Generate(Step):
         )
         if concurrency is not None and concurrency < 1:
             raise UsageError(f"concurrency={concurrency}: at least 1 request at a time")
+        for rule in self.accept:
+            if rule.scorer.needs_group:
+                raise UsageError(
+                    f"{rule.scorer.name} compares a prompt's samples, so it cannot accept one by "
+                    "one; put Keep of it after Generate, with keep='all'"
+                )
         if api not in ("chat", "completions"):
             raise UsageError(f"api={api!r} is neither 'chat' nor 'completions'")
         self.api, self.prefill = api, prefill
@@ -158,12 +165,15 @@ class Generate(Step):
             fixed = self.concurrency or engine.slots
             start = max(1, context.share(fixed or engine.default_concurrency))
             client = Client(engine, store, start if fixed else None, start=start)
+            judging = Judging(self.accept, ask_all=self.keep == "all")
+            stack.callback(judging.close)
             window = Window(
                 stack.enter_context(client),
                 store,
                 self.budget.shared(context),
                 request=partial(self._request, engine),
                 watch=self._watch,
+                judging=judging,
                 decide=self._decide,
                 rules=frozenset(rule_in_force(rule) for rule in self.accept),
             )
@@ -219,27 +229,19 @@ class Generate(Step):
     def _watch(self, rollout: Rollout) -> Watch | None:
         return Watch(rollout.prompt, self.accept) if self.early_stop else None
 
-    def _decide(self, rollout: Rollout, request: Request, completion: Completion) -> None:
-        """Judges sample k by every rule; accepted ones stay with the rollout, others go to the
-        ledger.
+    def _decide(self, rollout: Rollout, judged: Judged) -> None:
+        """Takes the verdicts on the next sample; accepted ones stay with the rollout, others go to
+        the ledger.
         """
-        sample = rollout.sample(request, completion)
+        sample, verdicts = judged.sample, judged.verdicts
         rollout.tried += 1
         self.count("samples", made=1)
-        self.numbers.update(tried=1, sample_tokens=completion.completion_tokens or 0)
-        if completion.finish_reason == "refused":
-            rollout.broken = f"the engine refused it: {completion.error}"
+        self.numbers.update(tried=1, sample_tokens=sample.completion_tokens or 0)
+        if judged.error is not None:
+            rollout.broken = f"the engine refused it: {judged.error}"
             rollout.refused["refused"] += 1
-            self.fail(sample.to_document(), "refused", completion.error or "")
+            self.fail(sample.to_document(), "refused", judged.error)
             return
-        if completion.finish_reason == "cut":
-            rule = next(r for r in self.accept if rule_in_force(r) == completion.cut_by)
-            verdict = rule.scorer.judge(sample)
-            if rule.accepts(verdict):  # the fault shows in what it may become, not in what it is
-                verdict = Verdict(0.0, "cut: no ending of it would be accepted")
-            verdicts = {rule.scorer.name: verdict}
-        else:
-            verdicts = {rule.scorer.name: rule.verdict(sample) for rule in self.accept}
         self._settle(rollout, sample.with_verdicts(verdicts), verdicts)
         self._check_judged()
 

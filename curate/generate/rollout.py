@@ -52,6 +52,10 @@ class Rollout:
     """Requests on their way, by k."""
     ready: dict[int, tuple[Request, Completion]] = field(default_factory=dict)
     """Answers that came before their turn, by k."""
+    is_closed: bool = False
+    """Decided or given up: a verdict that still comes is for nobody."""
+    is_judging: bool = False
+    """The sample whose turn it is has its answer, and a verdict on it is being waited for."""
 
     @property
     def asked(self) -> str:

@@ -14,6 +14,7 @@ from curate.engines.client import Client
 from curate.engines.request import Completion, Request
 from curate.engines.store import Store
 from curate.generate.budget import Budget
+from curate.generate.judging import AT_A_TIME, Judged, Judging
 from curate.generate.rollout import Rollout
 from curate.generate.watch import Watch
 
@@ -27,7 +28,8 @@ class Window:
     Args:
         request: makes the request of a prompt's sample k.
         watch: makes what looks at a prompt's growing answers, or None.
-        decide: judges the next sample of a prompt; called in the order of k.
+        judging: gives the verdicts on the next sample of a prompt, at once or after a while.
+        decide: takes them; called in the order of k.
         rules: names of the rules that may have cut an answer in the store.
     """
 
@@ -39,11 +41,13 @@ class Window:
         *,
         request: Callable[[Rollout, int], Request],
         watch: Callable[[Rollout], Watch | None],
-        decide: Callable[[Rollout, Request, Completion], None],
+        judging: Judging,
+        decide: Callable[[Rollout, Judged], None],
         rules: frozenset[str],
     ) -> None:
         self.client, self.store, self.budget = client, store, budget
-        self.request, self.watch, self.decide, self.rules = request, watch, decide, rules
+        self.request, self.watch, self.rules = request, watch, rules
+        self.judging, self.decide = judging, decide
         self.numbers: Counter[str] = Counter()
         self._open: dict[int, Rollout] = {}
         """The prompts that have requests on their way, the oldest first."""
@@ -52,22 +56,40 @@ class Window:
         """The prompts as they are decided, or as far as the budget went."""
         is_more = True
         while True:
-            while is_more and self.client.room > 0:
+            while is_more and self._has_room():
                 rollout = next(rollouts, None)
                 is_more = rollout is not None
                 if rollout and self._advance(rollout):
                     yield rollout
             if not is_more:
                 self._look_ahead()
-            if not self.client.in_flight:
+            if not self.client.in_flight and not self.judging.waiting:
                 yield from self._give_up()
                 return
-            if item := self.client.next(self.budget.left_s):
-                (rollout, request, k), completion = item
-                if self._take(rollout, request, k, completion):
-                    yield rollout
+            yield from self._wait()
             if self.budget.left_s == 0:
                 yield from self._give_up()
+
+    def _has_room(self) -> bool:
+        """Whether another prompt may be begun; what is being judged will ask again, or be done."""
+        return self.client.room > 0 and self.judging.waiting < max(AT_A_TIME, self.client.capacity)
+
+    def _wait(self) -> Iterator[Rollout]:
+        """Waits for an answer or a verdict; the prompts that it decides."""
+        if self.client.in_flight and (item := self.client.next(self.budget.left_s)):
+            (rollout, request, k), completion = item
+            if self._take(rollout, request, k, completion):
+                yield rollout
+        while self.judging.waiting:
+            found = self.judging.next(wait=not self.client.in_flight)
+            if found is None:
+                return
+            rollout, judged = found
+            if rollout.is_closed:
+                continue
+            self.decide(rollout, judged)
+            if self._advance(rollout):
+                yield rollout
 
     def _take(self, rollout: Rollout, request: Request, k: int, completion: Completion) -> bool:
         """An answer has come; it waits for its turn. True when its prompt is decided."""
@@ -82,7 +104,7 @@ class Window:
         """Decides what is there, then asks for the next sample; True when the prompt is done."""
         while not rollout.is_decided:
             k = rollout.tried
-            if k in rollout.jobs:
+            if k in rollout.jobs or rollout.is_judging:
                 return False
             known = rollout.ready.pop(k, None)
             request = known[0] if known else self.request(rollout, k)
@@ -93,7 +115,11 @@ class Window:
                     break
                 self._ask(rollout, k, request)
                 return False
-            self.decide(rollout, request, completion)
+            judged = self.judging.judge(rollout, request, completion, self.client.wake)
+            if judged is None:
+                self._open[id(rollout)] = rollout
+                return False
+            self.decide(rollout, judged)
         self._close(rollout)
         return True
 
@@ -114,6 +140,7 @@ class Window:
     def _close(self, rollout: Rollout) -> None:
         """Nothing more is needed of a prompt."""
         self._open.pop(id(rollout), None)
+        rollout.is_closed = True
         for job in rollout.jobs.values():
             self.client.drop(job)
             if job.is_ahead:

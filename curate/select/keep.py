@@ -5,9 +5,9 @@ Keep(LanguageConsistency(), at_least=0.95)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from datatrove.data import Document
 from datatrove.pipeline.filters.base_filter import BaseFilter
@@ -17,7 +17,7 @@ from datatrove.utils.typeshelper import StatHints
 from curate.errors import UsageError
 from curate.sample import Sample, Verdict
 from curate.scorers.scorer import Scorer
-from curate.step import Step
+from curate.step import Step, batched, grouped
 
 
 class Keep(Step, BaseFilter):
@@ -47,6 +47,7 @@ class Keep(Step, BaseFilter):
         self.label = f"Keep:{scorer.name}"
         super().__init__()
         self.scorer, self.at_least = scorer, at_least
+        self.is_grouped = scorer.needs_group
         self.exclusion_writer = exclusion_writer
 
     def verdict(self, sample: Sample) -> Verdict:
@@ -62,36 +63,49 @@ class Keep(Step, BaseFilter):
         return self.scorer.name if verdict.is_judged else f"{self.scorer.name}:unjudged"
 
     def filter(self, doc: Document) -> bool | tuple[bool, str]:
-        verdict = self._judged(doc)
+        verdict = self._judged([doc])[0]
         return True if self.accepts(verdict) else (False, self.refusal(verdict))
 
     def run(
         self, data: Iterable[Document], rank: int = 0, world_size: int = 1
     ) -> Iterator[Document]:
+        batches = grouped(data) if self.is_grouped else batched(data, self.scorer.batch)
         with self.exclusion_writer or nullcontext() as writer:
-            for document in data:
-                self.stat_update(StatHints.total)
+            for documents in batches:
                 with self.track_time():
-                    verdict = self._judged(document)
-                if self.accepts(verdict):
-                    self.stat_update(StatHints.forwarded)
-                    self.update_doc_stats(document)
-                    yield document
-                    continue
-                reason = self.refusal(verdict)
-                self.stat_update(StatHints.dropped)
-                self.drop(document, reason, detail=verdict.reason)
-                if writer:
-                    document.metadata["filter_reason"] = reason
-                    writer.write(document, rank)
+                    verdicts = self._judged(documents)
+                for document, verdict in zip(documents, verdicts, strict=True):
+                    self.stat_update(StatHints.total)
+                    if self.accepts(verdict):
+                        self.stat_update(StatHints.forwarded)
+                        self.update_doc_stats(document)
+                        yield document
+                        continue
+                    reason = self.refusal(verdict)
+                    self.stat_update(StatHints.dropped)
+                    self.drop(document, reason, detail=verdict.reason)
+                    if writer:
+                        document.metadata["filter_reason"] = reason
+                        writer.write(document, rank)
 
-    def _judged(self, document: Document) -> Verdict:
-        """The document's verdict, which it carries from now on."""
-        known: Iterable[dict[str, Any]] = document.metadata.get("verdicts") or ()
-        for said in known:
+    def _judged(self, documents: Sequence[Document]) -> list[Verdict]:
+        """The documents' verdicts, which they carry from now on."""
+        found = {i: v for i, d in enumerate(documents) if (v := self._known(d)) is not None}
+        if len(found) < len(documents):
+            # A rule that compares a prompt's samples is shown those with a verdict as well.
+            asked = [i for i in range(len(documents)) if self.is_grouped or i not in found]
+            said = self.scorer.judge_all([Sample.from_document(documents[i]) for i in asked])
+            for i, verdict in zip(asked, said, strict=True):
+                if i in found:
+                    continue
+                found[i] = verdict
+                row = {"name": self.scorer.name, "score": verdict.score, "reason": verdict.reason}
+                metadata = documents[i].metadata
+                metadata["verdicts"] = [*(metadata.get("verdicts") or ()), row]
+        return [found[i] for i in range(len(documents))]
+
+    def _known(self, document: Document) -> Verdict | None:
+        for said in document.metadata.get("verdicts") or ():
             if said["name"] == self.scorer.name:
                 return Verdict(said["score"], said["reason"] or "")
-        verdict = self.scorer.judge(Sample.from_document(document))
-        row = {"name": self.scorer.name, "score": verdict.score, "reason": verdict.reason}
-        document.metadata["verdicts"] = [*known, row]
-        return verdict
+        return None
