@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = (
-    ("errors",),
+    ("errors", "notice"),
     ("text",),
     ("sample",),
     ("step",),

@@ -21,6 +21,9 @@ from curate.sample import Turn
 Watch = Callable[[str, int], str | None]
 """Fed with the new text of an answer and its tokens so far: the rule that no ending can fulfil."""
 
+Watching = Callable[[], Watch | None]
+"""Makes the watch of one attempt: it remembers what it was fed, a repeated answer begins anew."""
+
 _WATCH_EVERY = 200
 
 
@@ -38,8 +41,11 @@ class Patience:
     """Without any sign of life from an engine that had worked."""
     first_delay_s: float = 0.25
     longest_delay_s: float = 20.0
-    attempts: int = 20
-    """Of one request while others succeed; if one in three fails by chance, never 20 in a row."""
+    attempts: int = 200
+    """Of one request while others succeed, a second or less apart. With faults in two requests of
+    three, 20 in a row befall one request in 3,000; it must not lose its answer."""
+    stall_attempts: int = 10
+    """What an attempt counts that a server held up for minutes."""
 
 
 @dataclass(eq=False)
@@ -48,7 +54,7 @@ class Job:
 
     tag: Any
     request: Request
-    watch: Watch | None = None
+    watching: Watching | None = None
     attempts: int = 0
     touched: float = math.inf
     asked: float = 0.0
@@ -121,7 +127,9 @@ class Line:
             if job.task:
                 job.task.uncancel()
             if not answer.is_done:
-                raise Fault("no token came in time") from None
+                fault = Fault("no token came in time")
+                fault.is_stall = True
+                raise fault from None
         finally:
             job.touched = math.inf
         return self._note_end(job, host, answer.completion(limit))
@@ -139,14 +147,15 @@ class Line:
     async def _read(self, job: Job, host: Host, response: Response) -> str | None:
         """Reads the stream to its end, or until the watch names a rule that it can never fulfil."""
         answer, asked_at = job.answer, 0
+        watch = job.watching() if job.watching else None
         async for data in response:
             if answer.feed(data):
                 job.touched = time.monotonic()
                 job.first_s = job.first_s or job.touched - job.asked
                 host.trouble_since = None
-            if job.watch and answer.length - asked_at >= _WATCH_EVERY and answer.is_orderly:
+            if watch and answer.length - asked_at >= _WATCH_EVERY and answer.is_orderly:
                 asked_at = answer.length
-                if rule := job.watch(answer.take(), answer.tokens):
+                if rule := watch(answer.take(), answer.tokens):
                     return rule
         return None
 

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import Any
 
 from curate.engines import wire
-from curate.engines.attempt import Job, Line, Patience, Watch, refusal
+from curate.engines.attempt import Job, Line, Patience, Watching, refusal
 from curate.engines.engine import nobody
 from curate.engines.fleet import Fleet, Host
 from curate.engines.http1 import Pool
@@ -100,7 +100,7 @@ class Client:
         return capacity + capacity // 2 + 1 - self._in_flight
 
     def ask(
-        self, tag: Any, request: Request, watch: Watch | None = None, *, first: bool = False
+        self, tag: Any, request: Request, watching: Watching | None = None, *, first: bool = False
     ) -> Job:
         """Asks for what the store does not have; the answer comes out of `next` with its tag.
 
@@ -109,7 +109,7 @@ class Client:
         """
         if self._is_closed:
             raise RuntimeError("the client is closed")
-        job = Job(tag, request, watch)
+        job = Job(tag, request, watching)
         with self._lock:
             self._in_flight += 1
             if self._thread is None:
@@ -333,7 +333,8 @@ class Client:
         is_strange = fault.is_unreachable and not host.has_worked and not others
         if is_strange and trouble_s > patience.never_reached_s:
             raise EngineError(nobody(wire.address(host.url, job.request), fault))
-        job.attempts += not fault.is_busy
+        if not fault.is_busy:
+            job.attempts += patience.stall_attempts if fault.is_stall else 1
         is_spent = job.attempts >= patience.attempts
         is_long = trouble_s > patience.trouble_s + fault.retry_after_s and not others
         if is_spent or is_long:
@@ -344,14 +345,20 @@ class Client:
                     " run the same command again when it does, and it continues"
                 )
             if is_spent and not reason:
-                why = f"no answer in {job.attempts} attempts: {fault}"
+                why = f"no answer in {patience.attempts} attempts: {fault}"
                 return self._keep(job, refusal(job.request, why))
         self._numbers["retries"] += 1
-        self._put_back_later(job, fault, is_elsewhere=others)
+        self._put_back_later(job, fault, trouble_s, is_elsewhere=others)
 
-    def _put_back_later(self, job: Job, fault: Fault, *, is_elsewhere: bool) -> None:
-        """After a pause that grows, unless another server can take it now."""
-        delay = self._patience.first_delay_s * 2 ** min(job.attempts, 20)
+    def _put_back_later(
+        self, job: Job, fault: Fault, trouble_s: float, *, is_elsewhere: bool
+    ) -> None:
+        """After a pause that grows with the server's trouble, unless another can take it now.
+
+        A server that answers others is not in trouble: then a request's own bad luck (of faults in
+        two requests of three, say) must not cost minutes.
+        """
+        delay = self._patience.first_delay_s * 2 ** min(job.attempts, 2) + trouble_s
         delay = min(delay, self._patience.longest_delay_s) * random.uniform(0.5, 1.0)
         delay = max(delay, fault.retry_after_s)
         if is_elsewhere and job.attempts <= 2:

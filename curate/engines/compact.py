@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from curate.engines.inventory import Watch, check_store, segments_of
+from curate.engines.inventory import Meter, check_store, segments_of
 from curate.engines.request import Request
 from curate.engines.segments import (
     MERGED,
@@ -93,9 +93,9 @@ def compact(
                 for path in segments_of(folder)
                 if (path in present or maker_of(path) == MERGED) and is_at_rest(path)
             ]
-            with Watch("compacting", sum(path.stat().st_size for path in resting)) as watch:
+            with Meter("compacting", sum(path.stat().st_size for path in resting)) as meter:
                 for batch in _batches(resting, segment_bytes):
-                    _merge(folder, batch, damaged, done, watch)
+                    _merge(folder, batch, damaged, done, meter)
         done.left = sum(not is_at_rest(path) for path in segments_of(folder))
     return done
 
@@ -126,20 +126,20 @@ def _batches(segments: Sequence[Path], limit: int) -> Iterator[list[Path]]:
 
 
 def _merge(
-    folder: Path, batch: list[Path], damaged: Collection[Path], done: Compaction, watch: Watch
+    folder: Path, batch: list[Path], damaged: Collection[Path], done: Compaction, meter: Meter
 ) -> None:
     """One segment in place of several, or of one in which something can be dropped."""
     sizes = {path: path.stat().st_size for path in batch}
     with Store(folder) as store:
-        drop = _superseded(store, batch, watch)
+        drop = _superseded(store, batch, meter)
     dropped = sum(map(len, drop.values()))
     if len(batch) == 1 and sizes[batch[0]] and not dropped and batch[0] not in damaged:
-        watch.advance(sizes[batch[0]])
+        meter.advance(sizes[batch[0]])
         return
     # In the place of the first in the order of names, so that neighbours stay neighbours.
     part = folder / f"{segment_name(batch[0].stem.split('-')[0], MERGED)}.merging"
     broken: set[Path] = set()
-    kept = _write(part, batch, drop, broken, watch)
+    kept = _write(part, batch, drop, broken, meter)
     for path in batch:
         _remove(path, sizes[path], is_broken=path in broken)
     done.merged += len(batch)
@@ -152,14 +152,14 @@ def _merge(
 
 
 def _write(
-    part: Path, batch: list[Path], drop: dict[Path, np.ndarray], broken: set[Path], watch: Watch
+    part: Path, batch: list[Path], drop: dict[Path, np.ndarray], broken: set[Path], meter: Meter
 ) -> int:
     """The merged segment, on the disk under its final name; returns how many records it has."""
     final, beside = part.with_suffix(".records"), part.with_suffix(".index")
     try:
         with part.open("xb") as records, beside.open("xb") as index:
             lock(records.fileno())
-            kept = sum(_copy(path, drop[path], records, index, broken, watch) for path in batch)
+            kept = sum(_copy(path, drop[path], records, index, broken, meter) for path in batch)
             for file in (records, index):
                 file.flush()
                 os.fsync(file.fileno())
@@ -179,12 +179,12 @@ def _copy(
     records: BinaryIO,
     index: BinaryIO,
     broken: set[Path],
-    watch: Watch,
+    meter: Meter,
 ) -> int:
     """Appends the records of a segment that are whole and not to be dropped; returns how many."""
     copied = 0
     for piece, data, payload in read_pieces(path):
-        watch.advance(piece.bytes)
+        meter.advance(piece.bytes)
         if payload is None or piece.header is None:
             if not piece.torn:
                 broken.add(path)
@@ -222,14 +222,14 @@ def _sync(folder: Path) -> None:
         os.close(file)
 
 
-def _superseded(store: Store, batch: list[Path], watch: Watch) -> dict[Path, np.ndarray]:
+def _superseded(store: Store, batch: list[Path], meter: Meter) -> dict[Path, np.ndarray]:
     """Where, in the segments of a batch, the records are that can never be served; offsets."""
     repeated = store.repeated()
     inside = frozenset(batch)
     found = {path: array("Q") for path in batch}
     here = [np.intersect1d(entries(path)["key"], repeated) for path in batch]
     for number in np.unique(np.concatenate(here)).tolist():
-        watch.advance(0)
+        meter.advance(0)
         records = sorted(store.alike(number), key=lambda record: _rank(record, inside))
         for n, record in enumerate(records):
             if record.segment in inside and any(_covers(one, record) for one in records[:n]):

@@ -5,7 +5,6 @@ engine = open_engine("http://node1:8000/v1", model="Qwen/QwQ-32B@976055f", …)
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from curate.engines.server import Endpoint, Engine, key_from_environment, list_m
 from curate.engines.store import Store
 from curate.engines.vllm import PREFIX, VllmEngine, check_vllm, parse_vllm
 from curate.errors import EngineError, UsageError
+from curate.notice import notice
 
 ALLOWED = "'local' or addresses such as http://HOST:8000/v1,http://OTHER:8000/v1, or vllm:MODEL"
 _REACH_S = 10.0
@@ -123,7 +123,7 @@ class EndpointEngine:
         if not serving:
             raise EngineError(f"{wrong[0]}: say model=NAME")
         for what in wrong:
-            sys.stderr.write(f"curate: {what}: it is left out\n")
+            notice(f"{what}: it is left out")
         return tuple(serving)
 
     def _remember(self, url: str, root: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from curate.engines.pace import Clock, Pace
 from curate.engines.server import Endpoint, read_models
 from curate.engines.stream import Fault
 from curate.errors import EngineError
+from curate.notice import notice
 
 _PROBE_S, _LONGEST_PROBE_S = 0.5, 15.0
 _LONGEST_PAUSE_S = 60.0
@@ -136,13 +136,13 @@ class Fleet:
         is_out = is_broken or (fault.is_connection and host.faults >= 2)
         if is_out and not host.is_down and len(self.usable) > 1:
             host.is_down = True
-            _say(f"{host.url} is out: {fault}; its requests go to the others until it is back")
+            notice(f"{host.url} is out: {fault}; its requests go to the others until it is back")
 
     def bar(self, host: Host, why: str) -> bool:
         """Takes a server out for good; False when it is the last one."""
         if host.barred is None and len(self.usable) > 1:
             host.barred = why
-            _say(f"{why}; it is left out, the others go on")
+            notice(f"{why}; it is left out, the others go on")
         return host.barred is not None
 
     async def attend(self, pool: Pool, tokens: Callable[[Host], int]) -> None:
@@ -162,7 +162,7 @@ class Fleet:
                 if await self._is_back(host, pool):
                     host.is_down, host.faults, host.trouble_since = False, 0, None
                     probe_s = _PROBE_S
-                    _say(f"{host.url} is back")
+                    notice(f"{host.url} is back")
                     self.on_room()
                 continue
             if self.total is not None or not has_metrics:
@@ -222,8 +222,3 @@ async def _load(host: Host, pool: Pool) -> Gauges | None:
             if response.status == 200:
                 return read_gauges((await response.read()).decode(errors="replace"))
     return None
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"curate: {line}\n")
-    sys.stderr.flush()

@@ -93,11 +93,11 @@ def take_inventory(folder: Path, say: Callable[[str], None] | None = None) -> In
     segments = segments_of(folder)
     inventory = Inventory(folder, segments=len(segments))
     keys = array("Q")
-    with Watch("reading", sum(path.stat().st_size for path in segments)) as watch:
+    with Meter("reading", sum(path.stat().st_size for path in segments)) as meter:
         for path in segments:
             try:
                 inventory.open_segments += not is_at_rest(path)
-                for flaw in _read(path, inventory, keys, watch):
+                for flaw in _read(path, inventory, keys, meter):
                     if say:
                         say(str(flaw))
             except FileNotFoundError:
@@ -106,9 +106,9 @@ def take_inventory(folder: Path, say: Callable[[str], None] | None = None) -> In
     return inventory
 
 
-def _read(path: Path, inventory: Inventory, keys: array[int], watch: Watch) -> Iterator[Flaw]:
+def _read(path: Path, inventory: Inventory, keys: array[int], meter: Meter) -> Iterator[Flaw]:
     for piece, _, payload in read_pieces(path):
-        watch.advance(piece.bytes)
+        meter.advance(piece.bytes)
         inventory.bytes += piece.bytes
         if piece.header is not None and payload is not None:
             keys.append(prefix(piece.header.key))
@@ -205,7 +205,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
     ]
 
 
-class Watch:
+class Meter:
     """Says on standard error how far a long reading is, from the third second on."""
 
     def __init__(self, verb: str, total_bytes: int) -> None:
@@ -229,7 +229,7 @@ class Watch:
         sys.stderr.flush()
         self._said = True
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Meter:
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -30,6 +30,8 @@ class Fault(Exception):
     """There was no connection to be had."""
     is_busy: bool = False
     """The server is well and asks to wait."""
+    is_stall: bool = False
+    """It took the request and then said nothing for long."""
 
 
 class Refused(Exception):

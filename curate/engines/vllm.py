@@ -16,7 +16,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +25,7 @@ from urllib.parse import unquote
 from curate.engines.lease import URL, SharedServer
 from curate.engines.server import Endpoint
 from curate.errors import EngineError, UsageError
+from curate.notice import notice
 
 PREFIX = "vllm:"
 _FORM = "vllm:MODEL, vllm:MODEL@REVISION or vllm:FOLDER, then ?argument=value&argument=value"
@@ -178,7 +178,7 @@ class VllmEngine:
             log=out / "engine.log",
             linger_s=_LINGER_S,
             start_s=_START_S,
-            say=say or _to_stderr,
+            say=say or notice,
         )
 
     def start(self) -> tuple[Endpoint, ...]:
@@ -272,7 +272,3 @@ def _visible_devices() -> list[str]:
     """What `$CUDA_VISIBLE_DEVICES` says, if it is set."""
     devices = os.environ.get("CUDA_VISIBLE_DEVICES")
     return [] if devices is None else [devices]
-
-
-def _to_stderr(line: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)  # noqa: T201

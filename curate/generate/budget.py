@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 
 from curate.errors import UsageError
+from curate.notice import notice
 from curate.step import Context
 
 
@@ -59,7 +59,7 @@ class Budget:
         )
         if spent and not self._is_said:
             self._is_said = True
-            sys.stderr.write(f"curate: the budget is spent ({self}); what is decided is kept\n")
+            notice(f"the budget is spent ({self}); what is decided is kept")
         return spent
 
     def __str__(self) -> str:

@@ -116,11 +116,15 @@ class Rollout:
 
 
 def is_correct(rules: Sequence[Keep], verdicts: dict[str, Verdict]) -> bool:
-    """True when every rule that compares with the gold answer is satisfied; without such rules,
-    when all are.
+    """True when every rule that compares with the gold answer is satisfied, and every one that may
+    cut an answer off; without rules of the first kind, when all are.
+
+    A cut answer gives no final answer, and when it is cut is a matter of time: so what such a rule
+    refuses is not correct, cut or whole.
     """
-    against_gold = [rule for rule in rules if rule.scorer.needs_gold] or list(rules)
+    against_gold = any(rule.scorer.needs_gold for rule in rules)
     return all(
         rule.scorer.name in verdicts and rule.accepts(verdicts[rule.scorer.name])
-        for rule in against_gold
+        for rule in rules
+        if not against_gold or rule.scorer.needs_gold or rule.scorer.tells_early
     )

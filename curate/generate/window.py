@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from curate.engines.client import Client
 from curate.engines.request import Completion, Request
@@ -27,7 +28,7 @@ class Window:
 
     Args:
         request: makes the request of a prompt's sample k.
-        watch: makes what looks at a prompt's growing answers, or None.
+        watch: makes what looks at a growing answer to a prompt, or None; for each attempt anew.
         judging: gives the verdicts on the next sample of a prompt, at once or after a while.
         decide: takes them; called in the order of k.
         rules: names of the rules that may have cut an answer in the store.
@@ -130,7 +131,10 @@ class Window:
 
     def _ask(self, rollout: Rollout, k: int, request: Request, *, is_ahead: bool = False) -> None:
         job = self.client.ask(
-            (rollout, request, k), request, self.watch(rollout), first=k > 0 and not is_ahead
+            (rollout, request, k),
+            request,
+            partial(self.watch, rollout),
+            first=k > 0 and not is_ahead,
         )
         job.is_ahead = is_ahead
         self.numbers["speculative"] += is_ahead

@@ -70,10 +70,11 @@ class Crew:
         workers: int,
         heard: Heard,
         tick: Callable[[], None],
+        told: Callable[[str], None],
     ) -> None:
         """Runs a stage's tasks that have no completion file yet; returns when all have one.
 
-        `tick` is called at least five times a second.
+        `tick` is called at least five times a second, `told` with what a person should hear.
         """
         done = spec.folder / "logs/completions"
         waiting = [r for r in range(spec.tasks) if not (done / f"{r:05d}").exists()]
@@ -97,6 +98,8 @@ class Crew:
                 raise died(worker)
             if "error" in message:
                 raise failed(worker, message["error"])
+            if "notice" in message:
+                told(message["notice"])
             if "numbers" in message:
                 heard(message["rank"], message["numbers"])
             if "done" in message:

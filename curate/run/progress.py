@@ -4,6 +4,7 @@ elsewhere.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import Counter, deque
@@ -13,6 +14,7 @@ from typing import Any
 from curate.run.prices import Prices
 
 PLAIN_EVERY_S = 10.0
+TOLD_AGAIN_S = 30.0
 WINDOW_S = 60.0
 """The time left is forecast from the pace of the last minute: what the store answered at the start
 says nothing of it.
@@ -27,6 +29,7 @@ class Progress:
         self._tasks: dict[int, Mapping[str, float]] = {}
         self._started = self._said = time.monotonic()
         self._history: deque[tuple[float, Counter[str]]] = deque()
+        self._told: dict[str, float] = {}
         self._bar: Any = None
         if sys.stderr.isatty():
             self._bar = live_bar(name, total)
@@ -34,6 +37,17 @@ class Progress:
 
     def heard(self, rank: int, numbers: Mapping[str, float]) -> None:
         self._tasks[rank] = numbers
+
+    def told(self, text: str) -> None:
+        """Shows a worker's notice; what several workers say at a time is said once."""
+        now = time.monotonic()
+        if now - self._told.get(text, -math.inf) < TOLD_AGAIN_S:
+            return
+        self._told[text] = now
+        if self._bar:
+            self._bar.console.print(f"curate: {text}", markup=False, highlight=False)
+        else:
+            say(f"curate: {text}")
 
     def tick(self) -> None:
         now, numbers = time.monotonic(), self.numbers()

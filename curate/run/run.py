@@ -165,7 +165,9 @@ class Run:
         progress = Progress(stage.name, self.total_for(stage), prices_near(self.out))
         try:
             spec = self.spec(stage)
-            crew.run_stage(spec, self.context, workers, progress.heard, progress.tick)
+            crew.run_stage(
+                spec, self.context, workers, progress.heard, progress.tick, progress.told
+            )
         finally:
             progress.stop()
         self.account(stage, time.monotonic() - started)

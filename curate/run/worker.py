@@ -22,6 +22,7 @@ from typing import Any
 
 from curate.engines.local_server import cores
 from curate.errors import CurateError, UsageError
+from curate.notice import hear_notices
 from curate.run.failures import say_oserror
 from curate.run.task import run_task
 
@@ -39,6 +40,7 @@ def main(slot: str) -> int:
             pipe.write(json.dumps(message) + "\n")
             pipe.flush()
 
+    hear_notices(lambda text: say({"notice": text}))
     orders: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=listen, args=(orders,), daemon=True).start()
     while True:

@@ -48,7 +48,7 @@ def ask_all(
 ) -> dict[int, Completion]:
     """All answers by number."""
     for number in numbers:
-        client.ask(number, request(number, **changes), watch)
+        client.ask(number, request(number, **changes), lambda: watch)
     answers = {}
     while client.in_flight:
         tag, completion = take(client)

@@ -167,7 +167,7 @@ def test_error_in_a_watch_is_not_swallowed(store: Store) -> None:
 
     reply = Reply(["x" * 300])
     with serve(lambda n, body: reply) as server, client_of(server, store) as c:
-        c.ask(0, request(0), watch)
+        c.ask(0, request(0), lambda: watch)
         with pytest.raises(ZeroDivisionError):
             take(c)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -249,3 +250,21 @@ def test_trouble_after_a_long_pause_is_not_held_against_it(store: Store) -> None
         ask_all(c, range(1))
         time.sleep(0.5)
         assert ask_all(c, range(1, 2))[1].text == "ok"
+
+
+def test_an_answer_that_begins_anew_is_watched_anew(store: Store) -> None:
+    def watching() -> Callable[[str, int], str | None]:
+        seen: list[str] = []
+
+        def watch(piece: str, tokens: int) -> str | None:
+            seen.append(piece)
+            return "twice" if "".join(seen).count("begin") > 1 else None
+
+        return watch
+
+    pieces = ["begin ", *["x" * 100] * 9]
+    replies = [Reply(pieces[:-1], ends="reset"), Reply(pieces)]
+    with serve(lambda n, body: replies[n]) as server, client_of(server, store) as c:
+        c.ask(0, request(0), watching)
+        assert take(c)[1].finish_reason == "stop"
+    assert len(server.requests) == 2

@@ -16,6 +16,7 @@ TOY = """
     import os, signal, time
     from pathlib import Path
     from curate import Sample, Step, pipeline
+    from curate.notice import notice
     from curate.select import Pick
     from datatrove.pipeline.filters.lambda_filter import LambdaFilter
 
@@ -51,6 +52,8 @@ TOY = """
                         raise KeyError("no such thing")
                     if self.how == "vanish":
                         continue
+                    if self.how == "notice":
+                        notice("look here")
                     if self.how == "full":
                         raise OSError(28, "No space left on device", "somewhere")
                     if self.how == "sleep":

@@ -281,3 +281,10 @@ def test_typed_paths_count_from_the_current_folder(project: Project) -> None:
     subprocess.run(words, cwd=inside, env=project.environment, check=True, capture_output=True)
     assert (inside / "other/manifest.json").exists()
     assert (inside / "run/manifest.json").exists()
+
+
+def test_what_a_worker_has_to_say_reaches_the_person_once(project: Project) -> None:
+    marker = project.write("marker", "")
+    done = project.curate("run", "pipelines/toy.py", "how=notice", f"marker={marker}")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("curate: look here\n") == 1  # of three samples with that problem

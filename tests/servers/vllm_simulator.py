@@ -47,6 +47,8 @@ class Load(Speech):
     """`reasoning_content` or `reasoning`: where the reasoning goes, without its tags."""
     faults: Mapping[str, float] = field(default_factory=dict)
     """Share of the requests that meet this fault, of `AT_ONCE` and `UNDER_WAY`."""
+    seed: int = 0
+    """Of the faults alone: two servers with different ones do not fail the same requests."""
     retry_after_s: float = 1.0
     """Said with 429 and 503."""
 
@@ -175,7 +177,7 @@ class Simulation:
         asked = self.asked.get(key) or self.asked.setdefault(key, _asked(body, answer))
         asked.times += 1
         self.requests += 1
-        chance = Random(f"{key} {asked.times}")
+        chance = Random(f"{key} {asked.times} {self.load.seed}")
         fault = self._fault(chance)
         if fault:
             self.faults[fault] = self.faults.get(fault, 0) + 1
