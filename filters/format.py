@@ -14,3 +14,12 @@ r1_format = Keep(ThinkFormat(style="r1"))
 
 The paper names no token; `Keep(ThinkFormat(style="r1", token="|special_token|"))` takes another.
 """
+
+prefilled_format = Keep(ThinkFormat(style="prefilled"))
+"""As `think_format`, for models whose chat template opens `<think>` itself, as R1's does."""
+
+boxed_format = Keep(ThinkFormat(style="boxed"))
+r"""As `think_format`, with a `\boxed{…}` in the response, which graders of mathematics look for."""
+
+begin_of_thought_format = Keep(ThinkFormat(style="begin-of-thought"))
+"""The four tags of OpenThoughts-114k and Sky-T1, for students that learn from those datasets."""

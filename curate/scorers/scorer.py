@@ -12,9 +12,11 @@ module.
 from __future__ import annotations
 
 import difflib
+import inspect
+import json
 import types
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -64,6 +66,12 @@ class Scorer:
         watch = self.watch(beginning, at_least)
         return watch(beginning.text, beginning.completion_tokens or 0) if watch else None
 
+    @property
+    def tells_early(self) -> bool:
+        """True for a rule that may call a beginning hopeless."""
+        kind = type(self)
+        return kind.watch is not Scorer.watch or kind.hopeless is not Scorer.hopeless
+
     def watch(self, prompt: Sample, at_least: float) -> Watching | None:
         """What is told each new piece of an answer and says what `hopeless` says of all so far.
 
@@ -83,6 +91,10 @@ class Scorer:
         ]
         return ":".join([self.__name__, ",".join(chosen)] if chosen else [self.__name__])
 
+    def identity(self) -> str:
+        """What says what the verdicts are, for fingerprints: not where a model is asked."""
+        return repr(self)
+
     @property
     def __name__(self) -> str:
         """The name under which TRL logs the reward."""
@@ -98,19 +110,22 @@ class Scorer:
         """A reward function of TRL: one score for each completion, None where it cannot be judged.
 
         `columns` are those of the dataset, one value for each completion; TRL's own accuracy
-        rewards call the gold answer `solution`, which is read where there is no `answer`.
+        rewards call the gold answer `solution`, which is read where there is no `answer`. What is
+        no column of a sample goes into `check`, null where JSON has no such value.
         """
         samples = []
+        columns = {
+            name: values
+            for name, values in columns.items()
+            if isinstance(values, Sequence) and len(values) == len(completions)
+        }
         for i, completion in enumerate(completions):
-            row = {
-                name: values[i]
-                for name, values in columns.items()
-                if name in COLUMNS
-                and isinstance(values, Sequence)
-                and len(values) == len(completions)
-            }
-            if row.get("answer") is None and "solution" in columns:
-                row["answer"] = columns["solution"][i]
+            row = {name: columns[name][i] for name in COLUMNS if name in columns}
+            further = {name: columns[name][i] for name in columns if name not in COLUMNS}
+            if row.get("answer") is None:
+                row["answer"] = further.pop("solution", None)
+            if further and row.get("check") is None:
+                row["check"] = json.dumps(further, default=lambda value: None, sort_keys=True)
             if completion_ids is not None:
                 row["completion_tokens"] = len(completion_ids[i])
             row["prompt"] = as_turns(prompts[i], "user") if prompts is not None else ()
@@ -150,23 +165,35 @@ def scorer_from(text: str) -> Scorer:
     'Repetition:n=10'
     """
     import curate.scorers
+    from curate.scorers.peer_names import peer_rewards
 
     names = [name for name in curate.scorers.__all__ if name not in ("Scorer", "scorer_from")]
+    peers = peer_rewards()
     name, _, rest = text.partition(":")
-    if name not in names:
+    if name not in names and name not in peers:
         raise UsageError(
-            f"there is no scorer '{name}'{_nearest(name, names)}; there are {', '.join(names)}"
+            f"there is no scorer '{name}'{_nearest(name, [*names, *peers])}; "
+            f"there are {', '.join(names)}, and the rewards of open-r1 and TRL by their names"
         )
-    kind = getattr(curate.scorers, name)
+    found = getattr(curate.scorers, name) if name in names else peers[name]
+    kind = type(found) if isinstance(found, Scorer) else found
     hints = get_type_hints(kind)
-    allowed = [f.name for f in fields(kind)]
+    parameters = inspect.signature(kind).parameters
     values: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
-        if key not in allowed or not equals:
-            takes = f"it takes {', '.join(allowed)}" if allowed else "it takes none"
-            raise UsageError(f"{name} has no parameter '{key}'{_nearest(key, allowed)}; {takes}")
+        if key not in parameters or not equals:
+            takes = f"it takes {', '.join(parameters)}" if parameters else "it takes none"
+            raise UsageError(
+                f"{name} has no parameter '{key}'{_nearest(key, list(parameters))}; {takes}"
+            )
         values[key] = _typed(name, key, value, hints[key])
+    if isinstance(found, Scorer):
+        return replace(found, **values)
+    if missing := [
+        p.name for p in parameters.values() if p.default is p.empty and p.name not in values
+    ]:
+        raise UsageError(f"{name} needs {', '.join(missing)}, as in {name}:{missing[0]}=…")
     return kind(**values)
 
 
@@ -185,6 +212,10 @@ def _typed(scorer: str, key: str, value: str, hint: Any) -> Any:
         if value not in get_args(hint):
             raise UsageError(f"{scorer}: {key}={value} is not one of {', '.join(get_args(hint))}")
         return value
+    if hint is bool:
+        if value not in ("True", "False"):
+            raise UsageError(f"{scorer}: {key}={value} is not one of True, False")
+        return value == "True"
     try:
         return hint(value)
     except ValueError:
