@@ -77,6 +77,11 @@ class Asking(Scorer):
         """What a run's fingerprint has of it."""
         return self.name
 
+    def identity(self) -> str:
+        """As the name: an address says nothing of the verdicts."""
+        head, _, said = self.name.partition(":")
+        return f"{head}({said})"
+
     def judge(self, sample: Sample) -> Verdict:
         return self.judge_all([sample])[0]
 

@@ -58,6 +58,10 @@ class _Composed(Scorer):
 
         return {"scorer": self.__name__, "of": [plain(rule) for rule in self.scorers]}
 
+    def identity(self) -> str:
+        """What says what its rules are."""
+        return f"{self.__name__}({', '.join(rule.identity() for rule in self.scorers)})"
+
     def _of(self, needs: Iterable[bool]) -> bool:
         """Whether the whole judges against the gold answer, when these of its rules do."""
         return any(needs)

@@ -12,12 +12,14 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from curate.sample import COLUMNS, Sample, Turn, canonical_json, prompt_id
 from curate.sources.language import written_in
 
+JUDGED = frozenset({"expected", "score", "reason", "note"})
+"""Columns of a judged row that say nothing of the prompt."""
 ROLES = ("system", "user", "assistant")
 # "7", "-1,234.5", "3/4", "$12", "50%": an answer that says the problem is mathematics.
 NUMBER = re.compile(r"\s*[-+]?\$?\d[\d,]*(\.\d+)?(/\d+)?%?\s*")
@@ -119,7 +121,9 @@ def read_row(value: Mapping[str, Any], defaults: Defaults) -> Sample | BadRow:
 def read_sample(value: Mapping[str, Any]) -> Sample | BadRow:
     """The sample that a row of an answer makes, as `curate score` reads it; it needs `completion`.
 
-    Columns that are none of a sample's go into `check`, where scorers find them.
+    Columns that are none of a sample's go into `check`, where scorers find them. Rows with the same
+    `prompt_id`, else the same problem, are answers to one prompt. `solution`, as TRL calls it, is
+    the gold answer where there is no `answer`.
 
     >>> row = {"answer": 7, "completion": "It is 7.", "nums": [3, 4]}
     >>> read_sample(row).answer, read_sample(row).checks
@@ -131,11 +135,16 @@ def read_sample(value: Mapping[str, Any]) -> Sample | BadRow:
             raise _Refused("no_completion", f"no completion; it has {_names(value)}")
         if not isinstance(completion, str | list):
             completion = str(completion)
-        turns = value.get("messages")
-        known: dict[str, Any] = {"answer": _answer(value.get("answer")), "check": _check(value, ())}
-        if turns is not None and value.get("prompt") is None:
-            known["prompt"] = list(_turns(turns))
-        return Sample.from_row({**value, **known, "completion": completion})
+        answer = value.get("answer")
+        gold = _answer(value.get("solution") if answer is None else answer)
+        asked = {k: v for k, v in value.items() if k not in JUDGED}
+        known: dict[str, Any] = {"answer": gold, "check": _check(asked, ())}
+        if value.get("messages") is not None and value.get("prompt") is None:
+            known["prompt"] = list(_turns(value["messages"]))
+        sample = Sample.from_row({**value, **known, "completion": completion})
+        if value.get("prompt_id") is None:  # not of `check`: its columns may be each answer's own
+            return replace(sample, prompt_id=prompt_id(sample.source, sample.problem, None))
+        return sample
     except _Refused as refused:
         return BadRow(refused.args[0], refused.args[1])
     except (TypeError, KeyError, ValueError, AttributeError) as error:

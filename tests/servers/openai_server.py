@@ -74,6 +74,8 @@ class ScriptedServer:
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
         self.connections = 0
+        self.busy = self.busiest = 0
+        """Requests that wait for their answer to begin, now and at most."""
         self.dropped = 0
         """Streams that the client closed before their end."""
         self.port = 0
@@ -149,7 +151,10 @@ class ScriptedServer:
         self.headers.append(headers)
         self.paths.append(path)
         reply = self.script(number, body)
+        self.busy += 1
+        self.busiest = max(self.busiest, self.busy)
         await asyncio.sleep(reply.delay_s)
+        self.busy -= 1
         if reply.status != 200 or reply.content_type != "text/event-stream":
             self._plain(writer, reply.status, reply.body, reply.content_type, reply.headers)
             return True
