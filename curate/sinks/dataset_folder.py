@@ -19,6 +19,7 @@ from datatrove.data import Document
 from datatrove.utils.logging import logger
 
 from curate.errors import RunError, UsageError
+from curate.project import template_root
 from curate.sample import Sample
 from curate.sinks import card
 from curate.sinks.atomic import replacing
@@ -29,6 +30,7 @@ from curate.sinks.sorting import Sorter
 from curate.sinks.statistics import Statistics
 from curate.step import Context, Step
 
+CARD = "cards/cold_start.md"
 REPORT_EVERY = 500
 LARGEST_KEPT_FILE = 1 << 20
 
@@ -48,7 +50,7 @@ class DatasetFolder(Step):
     is_whole = True
     is_sink = True
 
-    def __init__(self, card: str = "cards/cold_start.md", *, shard_mb: int = 500) -> None:
+    def __init__(self, card: str = CARD, *, shard_mb: int = 500) -> None:
         super().__init__()
         self.card = card
         self.shard_mb = shard_mb
@@ -59,11 +61,11 @@ class DatasetFolder(Step):
             raise UsageError(f"DatasetFolder: shard_mb is at least 1, not {self.shard_mb}")
         # A template that asks for a name that is not there is found now, not after a day of
         # generation.
-        card.try_out(card.find_template(context.find(self.card)))
+        card.try_out(card.find_template(self._card_file))
 
     def files(self) -> list[Path]:
         audits = self._context.project / AUDITS
-        return [self._context.find(self.card), *([audits] if audits.is_file() else [])]
+        return [self._card_file, *([audits] if audits.is_file() else [])]
 
     def run(
         self, data: Iterable[Document] | None, rank: int = 0, world_size: int = 1
@@ -80,6 +82,17 @@ class DatasetFolder(Step):
             logger.warning(f"{self.label}: no sample came in; dataset has one empty shard")
         for row in read_rows(folder):
             yield Sample.from_row(row).to_document()
+
+    @property
+    def _card_file(self) -> Path:
+        """The project's template; of the default one, where a project has none, the packaged."""
+        packaged = template_root() / CARD
+        try:
+            return self._context.find(self.card)
+        except UsageError:
+            if self.card != CARD:
+                raise
+            return packaged
 
     @property
     def _context(self) -> Context:
@@ -109,7 +122,7 @@ class DatasetFolder(Step):
             if row["step"] != self.label
         ]
         text = card.render(
-            card.find_template(self._context.find(self.card)),
+            card.find_template(self._card_file),
             manifest=manifest,
             funnel=[*funnel, own],
             statistics=statistics,

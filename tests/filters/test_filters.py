@@ -5,21 +5,27 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from datatrove.data import Document
+from datatrove.pipeline.filters import GopherQualityFilter, GopherRepetitionFilter, RegexFilter
+from datatrove.utils.word_tokenizers import WordTokenizer
 
 from curate.errors import UsageError
 from curate.sample import Sample
-from curate.scorers import Length, MathAnswer
+from curate.scorers import Finished, Length, MathAnswer
 from curate.select import Keep
 from curate.step import Context, Unit
 from filters import (
     correct_answer,
     language_consistent,
+    no_foreign_word,
+    plain_reasoning,
+    publishable,
     r1_format,
     readable,
     think_answer_format,
@@ -30,20 +36,29 @@ SHARED = Path(__file__).parents[2] / "../shared"
 PROMPT = Sample(prompt_id="p", problem="What is 3 + 4?", answer="7")
 ALL = [
     *(correct_answer, think_format, think_answer_format, r1_format),
-    *(*readable(), language_consistent()),
+    *(*readable(), language_consistent(), no_foreign_word(), plain_reasoning),
 ]
+RULES = [*ALL, *publishable()]
 
 
 def test_a_good_answer_passes_every_rule_and_a_bad_one_none() -> None:
     said = "<think>I add three and four.</think><answer>7</answer>"
     good = PROMPT.with_completion(said, finish_reason="stop").to_document()
-    assert [keep.filter(good) for keep in ALL] == [True] * len(ALL)
-    assert len(good.metadata["verdicts"]) == len(ALL)
+    assert [keep.filter(good) for keep in RULES] == [True] * len(RULES)
+    assert len(good.metadata["verdicts"]) == len(RULES)
     loop = PROMPT.with_completion("三和四 " * 20_000, finish_reason="length")
     assert [keep.filter(loop.to_document()) is True for keep in ALL] == [False] * len(ALL)
 
 
-@pytest.mark.parametrize("keep", ALL, ids=repr)
+def test_what_is_publishable_may_name_the_model_itself() -> None:
+    said = "<think>They ask who I am.</think>I am Qwen, made by Alibaba Cloud."
+    document = PROMPT.with_completion(said).to_document()
+    assert [keep.filter(document) is True for keep in publishable()] == [True, False, True]
+    own = publishable(model="Qwen", maker="Alibaba")
+    assert [keep.filter(document) for keep in own] == [True] * 3
+
+
+@pytest.mark.parametrize("keep", RULES, ids=repr)
 def test_rules_pickle(keep: Keep) -> None:
     copy = pickle.loads(pickle.dumps(keep))
     assert (copy.scorer, copy.at_least, copy.label) == (keep.scorer, keep.at_least, keep.label)
@@ -57,10 +72,51 @@ def test_thresholds_part_the_sound_chains_from_the_loop() -> None:
         for row in map(json.loads, rows):
             prompt = Sample(prompt_id="p", problem=row["problem"], answer=row["answer"])
             document = prompt.with_completion(row["response"], finish_reason="stop").to_document()
-            for keep in (*readable(), language_consistent(), think_format):
+            rules = (*readable(), *publishable(), plain_reasoning, language_consistent())
+            for keep in (*rules, think_format):
                 if keep.filter(document) is not True:
                     refused[f"{keep.scorer.name} {row['format']}"] += 1
-    assert refused == {"Repetition no_tags": 1, "ThinkFormat no_open": 39, "ThinkFormat no_tags": 1}
+    assert refused == {
+        **{"Repetition no_tags": 1, "Readability ok": 4},
+        **{"ThinkFormat no_open": 39, "ThinkFormat no_tags": 1},
+    }
+
+
+class Words(WordTokenizer):
+    """Words without spaCy, which datatrove's English one needs."""
+
+    def word_tokenize(self, text: str) -> list[str]:
+        return re.findall(r"\w+(?:'\w+)?|[^\w\s]+", text)
+
+    def sent_tokenize(self, text: str) -> list[str]:
+        return [text]
+
+    def span_tokenize(self, text: str) -> list[tuple[int, int]]:
+        return [(0, len(text))]
+
+
+def datatrove_filters() -> list[dict[str, Any]]:
+    path = SHARED / "cases/datatrove-filters.jsonl"
+    return list(map(json.loads, path.read_text().splitlines())) if path.exists() else []
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="no ../shared with datatrove's cases")
+def test_datatroves_own_filters_judge_our_samples_as_they_judge_theirs() -> None:
+    rows = datatrove_filters()
+    words: Any = Words()
+    for row in rows:
+        given = row.get("params", {})
+        step = {
+            "gopher_repetition": lambda **p: GopherRepetitionFilter(**p, language=words),
+            "gopher_quality": lambda **p: GopherQualityFilter(**p, language=words),
+            "regex": lambda regex: RegexFilter(regex),
+        }[row["function"]](**given)
+        document = PROMPT.with_completion(row["input"], finish_reason="stop").to_document()
+        kept = list(step.run(Keep(Finished()).run([document])))
+        assert bool(kept) == (row["expected"] is True), row["id"]
+        if isinstance(row["expected"], str):
+            assert step.stats[f"dropped_{row['expected']}"].total == 1, row["id"]
+    assert rows
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="no ../shared with constructed chains")
@@ -94,6 +150,21 @@ def test_a_chain_around_it_does_not_dilute_a_leak(
     for text, is_kept in ((said * 300, True), (said * 300 + leak + said * 300, False)):
         document = prompt.with_completion(f"<think>{text}</think>7").to_document()
         assert (keep.filter(document) is True) == is_kept
+
+
+def test_french_in_an_english_chain_is_seen_by_language_only() -> None:
+    said = ENGLISH * 20 + "\nPuis nous devons encore ajouter les deux nombres, et voici la somme.\n"
+    document = PROMPT.with_completion(f"<think>{said}{ENGLISH * 20}</think>7").to_document()
+    assert language_consistent(at_least=0.96).filter(document) is True
+    keep = language_consistent(at_least=0.96, by="language")
+    assert keep.filter(document) == (False, keep.scorer.name)
+
+
+def test_one_foreign_word_is_seen_by_a_rule_of_its_own() -> None:
+    for text, is_kept in ((ENGLISH * 300, True), (f"{ENGLISH * 300} 等于 {ENGLISH * 300}", False)):
+        document = PROMPT.with_completion(f"<think>{text}</think>7").to_document()
+        assert language_consistent().filter(document) is True
+        assert (no_foreign_word().filter(document) is True) == is_kept
 
 
 class Book:

@@ -15,27 +15,32 @@ from curate.sample import Sample, Verdict
 from curate.scorers import LanguageConsistency, Scorer, scorer_from
 from curate.scorers.scorer import Watching
 from curate.select import Keep
-from tests.scorers.samples import CUT, GOOD, LOOP, PROMPT, SCORERS
+from tests.scorers.samples import COMPOSED, CUT, ELSEWHERE, GOOD, LOOP, PROMPT, SCORERS, bad, good
 
-every_scorer = pytest.mark.parametrize("scorer", SCORERS, ids=lambda scorer: scorer.name)
+every_scorer = pytest.mark.parametrize(
+    "scorer", [*SCORERS, *COMPOSED], ids=lambda scorer: scorer.name
+)
 
 
 def test_every_public_scorer_is_here() -> None:
     public = {n for n in curate.scorers.__all__ if n not in ("Scorer", "scorer_from")}
-    assert {type(scorer).__name__ for scorer in SCORERS} == public
+    here = {type(scorer).__name__ for scorer in (*SCORERS, *COMPOSED)}
+    assert here | ELSEWHERE.keys() == public
+    assert not here & ELSEWHERE.keys()
 
 
 @every_scorer
 def test_likes_the_right_answer_and_not_the_cut_loop(scorer: Scorer) -> None:
-    assert scorer.judge(GOOD).score == 1.0
-    score = scorer.judge(CUT).score
-    assert score is not None and score < 0.99
+    liked, cut = scorer.judge_all([good(scorer), bad(scorer)])
+    assert liked.score == 1.0
+    assert cut.score is not None and cut.score < 0.99
 
 
 @every_scorer
 def test_pickles_and_is_named_as_it_is_typed(scorer: Scorer) -> None:
     assert pickle.loads(pickle.dumps(scorer)) == scorer
-    assert scorer_from(scorer.name) == scorer
+    if scorer not in COMPOSED:
+        assert scorer_from(scorer.name) == scorer
     assert hash(scorer) == hash(replace(scorer))
 
 
@@ -62,16 +67,19 @@ def test_the_same_grade_as_filter_as_acceptance_and_as_reward(
         finish_reason=[sample.finish_reason] * 2,
         trainer_state=object(),
     )
-    assert rewards == [verdict.score] * 2
+    assert rewards == scorer.rewards([sample, sample])
+    if type(scorer).rewards is Scorer.rewards:  # no scale of its own
+        assert rewards == [verdict.score] * 2
     assert scorer.__name__ == type(scorer).__name__
 
 
 @every_scorer
 def test_a_reward_takes_plain_strings_and_the_column_solution(scorer: Scorer) -> None:
+    sample = good(scorer)
     rewards = scorer(
-        prompts=[GOOD.problem], completions=[GOOD.text], solution=["7"], finish_reason=["stop"]
+        prompts=[sample.problem], completions=[sample.text], solution=["7"], finish_reason=["stop"]
     )
-    assert rewards == [1.0]
+    assert rewards == pytest.approx(scorer.rewards([sample]))
 
 
 ODD = {
@@ -165,6 +173,13 @@ def test_hopeless_is_of_use() -> None:
         *("Repetition", "Repetition:n=4,loop=6", "Repetition:in_a_row=20"),
         *("Length:maximum=100", "Length:minimum=2,maximum=50,unit=words"),
         "Length:maximum=400,unit=characters",
+        *("ThinkFormat:style=trl", "ThinkFormat:style=verifiers", "ThinkFormat:style=open-r1"),
+        *("ThinkFormat:style=begin-of-thought", "CodeFormat"),
+        "ThinkFormat:style=think-answer,tags=[T] [/T] [A] [/A]",
+        *("CodeFormat:language=cpp,style=open-r1", "CosineScaled:max_len=100000"),
+        "SoftOverlong:max_completion_len=100,soft_punish_cache=20",
+        *("Length:maximum=100,soft=50", "Readability"),
+        "Readability:paragraph_words=20,code_blocks=None",
     }
     leak = PROMPT.with_completion(
         "<think>I add three 三加四等于七所以是七个苹果吗那么我再算一遍答案还是七没有错就这样写下来"
@@ -175,7 +190,14 @@ def test_hopeless_is_of_use() -> None:
 def test_a_rule_that_cannot_tell_early_is_not_watched() -> None:
     silent = {s.name for s in SCORERS if s.watch(PROMPT, 1.0) is None}
     lazy = "LanguageConsistency:language=en,unit=letters,min_words=2"
-    assert silent == {"MathAnswer", "Finished", "LanguageConsistency", lazy}
+    assert silent == {
+        *("Choice", "MathAnswer", "Finished", "LanguageConsistency", lazy, "RepetitionPenalty"),
+        *("ReasoningSteps", "ReasoningSteps:steps=2,peer=open-r1"),
+        *("Contradiction", "Reflection", "Reflection:enough=3"),
+        *("BoxedAnswer", "BoxedAnswer:after=</think>"),
+        *("RelativeLength", "RelativeLength:unit=characters,within=call,boxed=True"),
+        "CosineScaled:max_len=1000000,unit=characters,clamp=False,boxed=True",
+    }
 
 
 @every_scorer

@@ -62,7 +62,7 @@ def test_what_is_shown_of_a_growing_text_stays_shown(
     text: str, ending: str, sizes: list[int]
 ) -> None:
     growing, scripts = Mask(), Scripts()
-    shown, found = "", list[tuple[str, int]]()
+    shown, found = "", list[tuple[str, str]]()
     for piece in cut(text, sizes):
         new = growing.feed(piece)
         shown += new

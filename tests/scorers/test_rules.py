@@ -1,8 +1,7 @@
-"""ThinkFormat, LanguageConsistency, Repetition, Length, Finished: what they let pass."""
+"""ThinkFormat, LanguageConsistency, ForeignScript: what they let pass."""
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 from typing import Any, get_args
@@ -13,11 +12,8 @@ from hypothesis import strategies as st
 
 from curate.sample import Sample
 from curate.scorers import (
-    Finished,
     ForeignScript,
     LanguageConsistency,
-    Length,
-    Repetition,
     ThinkFormat,
 )
 from curate.scorers.scripts import language_of
@@ -188,7 +184,7 @@ def test_foreign_is_what_the_problem_is_not() -> None:
     problem = Sample(prompt_id="p", problem="三加四等于多少？")  # noqa: RUF001
     said = problem.with_completion("设三加四等于七, but then I add three and four again.")
     assert ForeignScript().judge(said).score == 0.0
-    assert ForeignScript(language="en").judge(said).score == 1.0
+    assert ForeignScript(language="en", letters=20).judge(said).score == 1.0
     assert ForeignScript().judge(Sample("p", "?", language="xx").with_completion("a")).score is None
 
 
@@ -201,70 +197,3 @@ def test_the_share_of_letters_is_that_of_the_constructed_chains() -> None:
         if "fr" not in row["languages"]:  # one script
             verdict = rule.judge(PROMPT.with_completion(row["text"]))
             assert verdict.score == pytest.approx(row["share_en_by_letters"], abs=0.015), row["id"]
-
-
-@needs_shared
-def test_repetition_is_that_of_the_real_chains() -> None:
-    rule = Repetition(loop=10**6, in_a_row=10**6)
-    with gzip.open(SHARED / "data/traces_math500.jsonl.gz", "rt", encoding="utf-8") as rows:
-        for row in map(json.loads, rows):
-            verdict = rule.judge(PROMPT.with_completion(row["response"]))
-            assert verdict.score == pytest.approx(1 - row["dup20gram_frac"], abs=5e-4), row["id"]
-
-
-@pytest.mark.parametrize("period", [1, 2, 7, 19, 20, 21, 150])
-def test_a_loop_of_any_period_is_found_in_a_long_text(period: int) -> None:
-    said = " ".join(f"word{i}" for i in range(period)) + " "
-    sound = " ".join(str(i) for i in range(20_000))
-    verdict = Repetition().judge(
-        PROMPT.with_completion(f"{sound} {said * (12 + 30 // period)} {sound}a")
-    )
-    assert verdict.score == 0.0 and verdict.reason.startswith("a loop")
-
-
-@pytest.mark.parametrize("period", [1, 5, 12, 25, 45, 97])
-def test_a_stretch_said_four_times_in_a_row_is_a_loop(period: int) -> None:
-    said = " ".join(f"word{i}" for i in range(period)) + " "
-    sound = " ".join(str(i) for i in range(1000))
-    times = max(4, -(-100 // period))
-    rule = Repetition(loop=10**6)
-    looped = PROMPT.with_completion(f"{sound} {said * times}{sound}")
-    assert rule.judge(looped).reason.startswith("a loop:")
-    fewer = PROMPT.with_completion(f"{sound} {said * (times - 1)}{sound}")
-    assert not rule.judge(fewer).reason.startswith("a loop")
-    apart = PROMPT.with_completion("".join(f"{said}but {i} " for i in range(times)))
-    assert not rule.judge(apart).reason.startswith("a loop")
-
-
-@needs_shared
-def test_no_sound_chain_comes_near_a_loop() -> None:
-    rule = Repetition(loop=6, in_a_row=3)
-    with gzip.open(SHARED / "data/traces_math500.jsonl.gz", "rt", encoding="utf-8") as rows:
-        found = [
-            row["format"]
-            for row in map(json.loads, rows)
-            if rule.judge(PROMPT.with_completion(row["response"])).reason.startswith("a loop")
-        ]
-    assert found == ["no_tags"]
-
-
-def test_a_loop_without_spaces_is_one() -> None:
-    assert Repetition().judge(PROMPT.with_completion("hahaha" * 400)).score == 0.0
-    assert Repetition().judge(PROMPT.with_completion("我再想想" * 40)).score == 0.0
-
-
-def test_length_counts_tokens_else_words() -> None:
-    three = PROMPT.with_completion("one two three")
-    rule = Length(minimum=2, maximum=3)
-    assert rule.judge(three).score == 1.0
-    assert rule.judge(PROMPT.with_completion("one two three", completion_tokens=4)).score == 0.0
-    assert rule.judge(PROMPT.with_completion("one")).score == 0.0
-    assert Length(unit="characters", maximum=12).judge(three).score == 0.0
-    assert Length().judge(PROMPT.with_completion("")).score == 0.0
-
-
-@pytest.mark.parametrize(
-    ("reason", "score"), [("stop", 1.0), ("length", 0.0), ("abort", 0.0), (None, None)]
-)
-def test_finished(reason: str | None, score: float | None) -> None:
-    assert Finished().judge(PROMPT.with_completion("7", finish_reason=reason)).score == score

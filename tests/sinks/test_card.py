@@ -71,6 +71,13 @@ def test_it_states_the_audits_of_the_verdicts_it_relies_on(tmp_path: Path) -> No
     assert json.loads(kept.read_text())[0]["rows"] == 187
 
 
+def test_a_project_without_cards_gets_the_packaged_one(tmp_path: Path) -> None:
+    write(tmp_path / "run", samples(2), project=tmp_path)
+    assert "**4 samples of 2 prompts**" in (tmp_path / "run/dataset/README.md").read_text()
+    with pytest.raises(UsageError, match=r"no file cards/other\.md"):
+        write(tmp_path / "run", samples(2), project=tmp_path, card="cards/other.md")
+
+
 def test_the_numbers_are_those_of_rows_and_funnel(tmp_path: Path) -> None:
     text = card(tmp_path, samples(20))
     assert "**40 samples of 20 prompts**" in text
