@@ -109,9 +109,10 @@ def final_answer(text: str) -> str | None:
     r"""The answer that a text comes to, in its own spelling; None when it gives none.
 
     In this order: the last `<answer>` element; a "final answer is" after the last box; the last
-    `\boxed{…}` (several joined by a comma or "and" are one list); what follows the last "answer
-    is", "Answer:", "####" or "答案是"; a text that is nothing but one expression; else the last
-    formula, number or bold phrase.
+    `\boxed{…}` (as R1 does; several joined by a comma or "and" are one list); what follows the last
+    "answer is", "Answer:", "####", "答案是" or the like in other languages; a text that is nothing
+    but one expression; else what the last paragraph ends with: a line that is an expression, a
+    formula, a number or a bold phrase.
 
     >>> final_answer(r"So $x = \boxed{\frac{1}{2}}$, as claimed.")
     '\\frac{1}{2}'
@@ -124,12 +125,15 @@ def final_answer(text: str) -> str | None:
     start = text.rfind("<answer>", 0, end) if end >= 0 else -1
     if start >= 0:
         inner = text[start + len("<answer>") : end].strip()
-        return _boxed(inner) or _stated(inner) or inner or None
+        return _boxed(inner) or _stated(inner[-_TAIL:]) or inner or None
     concluded = text.lower().rfind("final answer", max(0, text.rfind(r"\boxed")))
-    if concluded >= 0 and (said := _stated(text[concluded:])):
+    if concluded >= 0 and (said := _stated(text[concluded:])) and len(prose(said)) < 3:
         return said
+    if boxed := _boxed(text):
+        return boxed
+    text = _EMPTY_BOX.sub("", text)
     tail = text[-_TAIL:]
-    return _boxed(text) or _stated(tail) or _expression(text) or _last_value(tail)
+    return _stated(tail) or _expression(text) or _last_value(tail)
 
 
 _TAIL = 20_000
@@ -140,19 +144,30 @@ _UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]{{1,16}}")
 _BRACE = re.compile(r"\\[{}\\]|[{}]")
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*")
+_EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)\s?\{\s*\}")
 _FORMULA = re.compile(
     r"\$\$([^$]{1,2000})\$\$|(?<!\\)\$((?:[^$\\]|\\.){1,2000})\$(?![0-9])"
     r"|\\\[((?:[^\\]|\\[^\[\]]){1,2000}?)\\\]|\\\(((?:[^\\]|\\[^()]){1,2000}?)\\\)",
     re.DOTALL,
 )
-_NUMBER = re.compile(
-    r"(?<![A-Za-z0-9_.\\^{])[-\u2212]?\s?[$€£¥]?"
-    r"(?:[0-9]{1,3}(?:[, ][0-9]{3})+(?![0-9])|[0-9]+)?(?:[.,](?=[0-9])[0-9]+)?"
-    r"(?:\s?/\s?[0-9]+)?(?:\s?\\?%)?"
+# An inline formula stands on one line: math_verify and lighteval do not read it otherwise.
+_BROKEN = re.compile(
+    r"(?<!\S)\$[ \t]*\n[^$\n]{0,200}\n[ \t]*\$(?!\S)|\\\([ \t]*\n[^\n]{0,200}\n[ \t]*\\\)"
 )
+_NUMBER = re.compile(
+    r"(?<![A-Za-z0-9_.\\^{])(?:[-\u2212]|(?<!\w )[-\u2212]\s)?[$€£¥]?"
+    r"(?:\d{1,4} (?=\d{1,3}/\d))?(?:\d{1,3}(?:[, ]\d{3})+(?!\d)|\d+)?(?:[.,](?=\d)\d+)?"
+    r"(?:\s?/\s?\d+|(?::\d+)+|\u221a\d+|\u03c0)?(?:\s?\\?%|\s(?:thousand|million|billion)\b|[百千]?万|万?亿)?"
+)
+_STARS = re.compile(r"(?<![\w)\]}])\*\*")
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _STATED = re.compile(
-    r"####|^[ \t]*A:|(?:\banswers?\b|答案)[\s*\"]{0,4}(?:is|are|[:\uff1a=]|应?该?[是为])"
+    r"####|^[ \t]*(?:A|Ans)\s?[:.]|(?:\banswers?\b(?: (?:to|of|for) [^.:\n]{1,80}?)?"
+    r"|\bfinal (?:result|value)\b|答案|答(?=[:\uff1a])|答え|正解|정답|답(?=[:\uff1a은])"
+    r"|उत्तर|الجواب|الإجابة"
+    r"|תשובה|คำตอบ|απάντηση|\b(?:r[ée]ponse|antwort|respuesta|resposta|risposta|odpowiedź|odpověď|svar"
+    r"|vastaus|cevap|yan\u0131t|ответ|відповідь|отговор|đáp án|đáp số|jawaban|válasz|răspuns)\b)"
+    r"[\s*\"]{0,4}(?:ist|is|are|est|es|è|é|jest|adalah|là|är|on|[:\uff1a=]|应?该?[是为]|は|은|는|है|هو|هي)"
     r"[\s*:\uff1a]{0,4}",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -162,7 +177,20 @@ _GLUE = re.compile(
 )
 _JOINS = re.compile(r"[,;\uff0c、和或]|\band\b|\bor\b")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$|\$)|[。\uff01\uff1f\n]")
-_IS = re.compile(r"\b(?:is|are|by)\b|[是为]")
+_IS = re.compile(r"\b(?:is|are|by)\b|[是为]|等于")
+# "$220 in 12 months": what such a word precedes is not what was asked for, if another number is.
+_WHEN = re.compile(
+    r"(?:\b(?:in|after|within|during|d['\u2019]ici|dans|après|en|nach|dopo|después de|через)"
+    r"|[在过])\s?$",
+    re.IGNORECASE,
+)
+_EQUATION = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?:_\w|\([A-Za-z]\))?\s?=\s?([^=\n]{1,200})$")
+_HAN_UNIT = re.compile(
+    r"(?<=[0-9A-Za-z)}\]%])\s?(?![百千]?[万亿])"
+    r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]{1,6}$"
+)
+_OPERATOR = re.compile(r"[A-Za-z0-9)}]\s?[-+*/^\u221a]\s?[A-Za-z0-9({\\]")
+_ASIDE = re.compile(r"\s\((?=[^()]{0,200}[A-Za-z]{3})[^()]{1,200}\)(?=[.!]?\s*$)")
 _NAME = re.compile(r"[A-Za-z](?:_\w)?(?:\([A-Za-z]\))?|[A-Z]{1,8}")
 _COMMANDS = re.compile(
     r"\\(?:text|mbox|mathrm|textbf)\s?\{[^{}]*\}|\\(?:begin|end)\s?\{[a-z]*\}|\\[A-Za-z]+"
@@ -172,7 +200,8 @@ _PROSE = re.compile(
     r"|\b(?:is|it|in|on|at|to|of|by|be|we|as|an|if|no|so|he|I)\b",
     re.IGNORECASE,
 )
-_NO_PROSE = frozenset(["and", "sin", "cos", "tan", "log", "i", "I"])
+_FUNCTIONS = "sin cos tan cot sec csc arcsin arccos arctan log exp sqrt infinity"
+_NO_PROSE = frozenset(["and", "i", "I", *_FUNCTIONS.split()])
 
 
 class _Span(NamedTuple):
@@ -205,37 +234,59 @@ def _joined(text: str, spans: list[_Span]) -> str | None:
         if len(glue) > 60 or not _JOINS.search(glue) or not _GLUE.fullmatch(glue):
             break
         kept.append(span)
-    return ", ".join(dict.fromkeys(span.content for span in reversed(kept)))
+    return " and ".join(dict.fromkeys(span.content for span in reversed(kept)))
 
 
 def _formulas(text: str) -> list[_Span]:
     found = [
         _Span(m.start(), m.end(), (m[m.lastindex or 0]).strip()) for m in _FORMULA.finditer(text)
     ]
-    return [span for span in found if span.content]
+    return [span for span in found if span.content and not _is_sentence(span.content)]
+
+
+def _is_sentence(formula: str) -> bool:
+    """True for what stands between two amounts of money, as in "$5 for one of them, so $"."""
+    return sum(not word.isupper() for word in prose(formula)) > 1
 
 
 def _numbers(text: str) -> list[_Span]:
     found = (_Span(m.start(), m.end(), m.group().strip()) for m in _NUMBER.finditer(text))
-    return [span for span in found if any(c in "0123456789" for c in span.content)]
+    return [span for span in found if any(c.isdecimal() for c in span.content)]
+
+
+def _last_number(text: str) -> _Span | None:
+    """The last number; one that only says when ("in 12 months") yields to one before it."""
+    found = _numbers(text)
+    start = max(
+        (m.end() for m in _SENTENCE_END.finditer(text.rstrip(), 0, len(text) - 2)), default=0
+    )
+    said = [span for span in found if span.start >= start]
+    asked = [span for span in said if not _WHEN.search(text[max(0, span.start - 16) : span.start])]
+    return (asked or found or [None])[-1]
 
 
 def _stated(text: str) -> str | None:
     """What follows the last "the answer is"."""
     stated = None
-    for stated in _STATED.finditer(text):  # noqa: B007
-        pass
-    if stated is None:
+    for start in (max(0, len(text) - 100), 0):  # most stand at the end: a tenth of the time
+        for stated in _STATED.finditer(text, start):  # noqa: B007
+            pass
+        if stated:
+            break
+    else:
         return None
     rest = text[stated.end() :].strip().lstrip("*:\uff1a ")[:4000]
-    if _FORMULA.match(rest):
+    if (formula := _FORMULA.match(rest)) and not _is_sentence(formula.group()):
         return _first_group(rest)
     if end := _SENTENCE_END.search(rest):
         rest = rest[: end.start()]
-    if (number := _NUMBER.match(rest)) and re.match(r" [A-Za-z]|[,;]", rest[number.end() :]):
+    if said := _expression(rest):
+        return said
+    if (number := _NUMBER.match(rest)) and re.match(
+        r" (?!x )[A-Za-z]|[,;\uff0c]", rest[number.end() :]
+    ):
         return number.group().strip()
-    said = _expression(rest) or _expression(_IS.split(rest)[-1])
-    return said or _last_value(rest) or rest.strip(" *\"'") or None
+    return _expression(_IS.split(rest)[-1]) or _last_value(rest) or rest.strip(" *\"'") or None
 
 
 def _first_group(text: str) -> str | None:
@@ -249,25 +300,33 @@ def _first_group(text: str) -> str | None:
 
 def _expression(text: str) -> str | None:
     """The text itself when it is nothing but one expression: one line, at most one word."""
-    bare = text.strip().strip("*").rstrip(".。").strip()
-    if not bare or "\n" in bare or "**" in bare or len(bare) > 2000:
+    text = text.strip()
+    if whole := _FORMULA.fullmatch(text):
+        text = whole[whole.lastindex or 0]
+    bare = _HAN_UNIT.sub("", text.strip().strip("*`").rstrip(".。").strip())
+    if not bare or "\n" in bare or _STARS.search(bare) or len(bare) > 2000:
         return None
     if prose(bare) not in ([], [bare]) or bare.count("{") != bare.count("}"):
         return None
-    return bare if re.search(r"\w", bare) else None
+    return bare if re.search(r"\w|[∞∅]", bare) else None
 
 
 def _last_value(text: str) -> str | None:
-    """The last formula, number or bold phrase of the last paragraph, else of the whole text.
+    """What the last paragraph ends with, else the whole text: an expression, number, bold phrase.
 
     In the sentence with the last number a formula goes before it ("$x = 5$ in step 2"), a name does
     not ("the largest $n$ is 34").
     """
     paragraphs = [p for p in text.rsplit("\n\n", 1) if p.strip()]
     for part in dict.fromkeys((*paragraphs[-1:], text)):
+        part = _ASIDE.sub("", _BROKEN.sub(" ", part))
+        if said := _last_line(part):
+            return said
         formulas = _formulas(part)
         others = [_Span(m.start(), m.end(), m[1]) for m in _BOLD.finditer(part)][-1:]
-        last = max(_numbers(part)[-1:] + others, key=lambda span: span.end, default=None)
+        if number := _last_number(part):
+            others.append(number)
+        last = max(others, key=lambda span: span.end, default=None)
         if formulas and (last is None or last.end <= formulas[-1].end):
             return _joined(part, formulas)
         if formulas and last and not _NAME.fullmatch(formulas[-1].content):
@@ -277,3 +336,24 @@ def _last_value(text: str) -> str | None:
         if last:
             return last.content.strip()
     return None
+
+
+def _last_line(text: str) -> str | None:
+    """A last line that is an expression, or ends with `x = …`; None where it has formulas."""
+    line = text.rstrip().rsplit("\n", 1)[-1].strip()
+    if (
+        "$" in line
+        or r"\(" in line
+        or r"\]" in line
+        or r"\end" in line
+        or not re.search(r"\d", line)
+    ):
+        return None
+    if said := _expression(line):
+        return said
+    line = line.rstrip(" .。*")
+    equation = _EQUATION.search(line)
+    if equation and not prose(equation[1]):
+        return equation.group()
+    said = _expression(_IS.split(line)[-1])
+    return said if said and (said[0] in "([{" or _OPERATOR.search(said)) else None

@@ -39,6 +39,10 @@ _TEXT = re.compile(
 )
 _WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\[", r"\]"), (r"\(", r"\)"))
 _ARRAY = re.compile(r"[\[(]\s*\\begin\{array\}\s*\{[^{}]*\}")
+_ALIGNED = re.compile(r"\\(?:begin|end)\s?\{(?:align|aligned|gather|equation|split)\*?\}")
+_BARS = re.compile(r"\\(?:[lr]?vert|mid)(?![a-zA-Z])")
+_PHANTOM = re.compile(r"\\[hv]?phantom\s*(?:\{[^{}]*\}|.)")
+_TRIGONOMETRY = re.compile(r"\\?(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|°|\\degree")
 # Superscripts and fractions of one character: NFKC would glue them to the digit before them.
 _UNICODE = re.compile("[²³\x0c¼½¾⅐-⅞]")
@@ -54,6 +58,7 @@ _MARKS = str.maketrans(
         "\u03c0": r"\pi ",
         "\u222a": r"\cup ",
         "\u221a": r"\sqrt",
+        "\u2205": r"\emptyset ",
     }
 )
 
@@ -72,6 +77,8 @@ def clean(text: str) -> str:
 def _cleaned(text: str) -> str:
     text = _UNICODE.sub(lambda m: _SPELLED.get(m.group()) or f" {m.group()}", text)
     text = unicodedata.normalize("NFKC", text).translate(_MARKS)
+    if not text.isascii():
+        text = "".join(str(unicodedata.decimal(c, c)) for c in text)
     text = re.sub(r"\\\\(?=[a-zA-Z]{2})", r"\\", text).strip()
     text = text.rstrip(".。 ").rstrip("\\").strip()
     for left, right in _WRAPPERS:
@@ -83,9 +90,16 @@ def _cleaned(text: str) -> str:
             and right not in inner
         ):
             text = inner
+    if _ALIGNED.search(text) and "matrix" not in text:
+        text = re.sub(r"\\\\|&", " ", _ALIGNED.sub(" ", text))
+    text = re.sub(r"(?<![a-zA-Z\\])infinity(?![a-zA-Z])", r"\\infty", _BARS.sub("|", text)).replace(
+        r"\varnothing", r"\emptyset"
+    )
     text = _FRACTIONS.sub(r"\\frac", _DELIMITERS.sub("", text)).replace("{,}", ",")
     text = re.sub(r"(?<=[0-9]),\\!\s?(?=[0-9]{3})", ",", text)
-    text = _DEGREES.sub("", _TEXT.sub(r"\1", text))
+    # An angle in degrees is a number; the sine of an angle needs its unit.
+    text = _DEGREES.sub(r"\\degree " if _TRIGONOMETRY.search(text) else "", _PHANTOM.sub("", text))
+    text = _TEXT.sub(r"\1", text)
     text = _SHORT_FRACTION.sub(
         lambda m: rf"\frac{{{m['n'] or m['a'] or ''}}}{{{m['m'] or m['b'] or ''}}}", text
     )
@@ -95,6 +109,15 @@ def _cleaned(text: str) -> str:
     return _SPACES.sub(" ", text).strip().rstrip(".").strip()
 
 
+def plain_text(text: str) -> str:
+    r"""The text without its text commands, their words set apart.
+
+    >>> plain_text(r"5\text{cm}")
+    '5 cm '
+    """
+    return _TEXT.sub(r" \1 ", text)
+
+
 def squeeze(text: str) -> str:
     r"""A spelling for comparing strings: `clean`, no spaces, no `$`; a word in one case.
 
@@ -102,7 +125,7 @@ def squeeze(text: str) -> str:
     (True, False)
     """
     text = re.sub(r"[\s$]", "", clean(text))
-    return text.casefold() if len(text) > 2 and text.isalpha() else text
+    return text.casefold() if text.isalpha() and (len(text) > 2 or text in ("No", "NO")) else text
 
 
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?: [0-9]{3})+|[0-9]+)"
@@ -116,8 +139,8 @@ _POWER = re.compile(
     r"\s*(?:(?:\\times|\\cdot|\*|x)\s*10\s*\^\s*\{?\s*(?P<p>[-+]?[0-9]+)\s*\}?|[eE](?P<e>[-+]?[0-9]+))"
 )
 _UNIT = re.compile(
-    r"(?:\s*(?P<percent>\\?%|percent\b))?(?:\s*(?P<scale>hundred|thousand|million|billion|dozen)\b)?"
-    r"(?P<unit>\s*[A-Za-z€£¥$][A-Za-z /.'-]*(?:\^?\s?\{?[23]\}?)?)?\s*"
+    r"(?:\s*(?P<percent>\\?%|percent\b))?(?:\s*(?P<scale>(?:hundred|thousand|million|billion|dozen)\b|[百千]?万|万?亿))?"
+    r"(?P<unit>\s*(?:[^\W\d_]|[€£¥$])(?:[^\W\d_]|[ /.'-])*(?:\^?\s?\{?[23]\}?)?)?\s*"
 )
 _SIGN = re.compile(r"(?P<sign>[-+]?)\s*(?P<money>[$€£¥]?)\s*(?P<sign2>-?)\s*")
 
@@ -151,6 +174,18 @@ def read_number(text: str) -> Number | None:
     return Number(value, decimals, bool(tail["percent"]), unit or sign["money"])
 
 
+def number_in(text: str) -> Number | None:
+    r"""The plain number that a text is, of degrees where it has their sign.
+
+    >>> number_in(r"$90^\circ$").unit, number_in("90 x")
+    ('degrees', None)
+    """
+    number = read_number(clean(text))
+    if number and not number.unit and _DEGREES.search(text):
+        return number._replace(unit="degrees")
+    return number
+
+
 def _is_unit(unit: str, *, apart: bool) -> bool:
     """True for what may follow a number without changing it: a known unit, or a word set apart.
 
@@ -158,12 +193,15 @@ def _is_unit(unit: str, *, apart: bool) -> bool:
     """
     name = re.match(r"[A-Za-z]*", unit)
     length = len(name.group()) if name else 0
+    if unit.startswith("of "):
+        return True
     if length == 0 or _unit_kind(unit):
         return length != 1 or apart
     return apart and length > 2 and not _NO_UNIT.search(unit)
 
 
-_SCALES = {"hundred": 100, "dozen": 12, "thousand": 1000, "million": 10**6, "billion": 10**9}
+_SCALES = {"hundred": 100, "dozen": 12, "thousand": 1000, "million": 10**6, "billion": 10**9,
+           "万": 10**4, "百万": 10**6, "千万": 10**7, "亿": 10**8, "万亿": 10**12}  # fmt: skip
 _NO_UNIT = re.compile(
     r"\b(?:or|and|to|base|mod|sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|plus|minus|times|over|i|e|x|y)\b"
 )
@@ -206,7 +244,7 @@ _UNITS = {
         "lb": "lb pound",
         "oz": "oz ounce", "ml": "ml milliliter", "l": "l liter litre", "s": "s sec second",
         "min": "min minute", "h": "h hr hour", "d": "day", "w": "week", "mo": "month",
-        "y": "yr year", "$": "$ dollar", "¢": "cent", "€": "€ euro",
+        "y": "yr year", "$": "$ dollar", "¢": "cent", "€": "€ euro", "deg": "deg degree",
     }.items()
     for name in names.split()
 }  # fmt: skip
@@ -214,8 +252,28 @@ _UNITS = {
 
 def _unit_kind(unit: str) -> str | None:
     """The unit that a tail names, from a small table; None for any other word ("apples")."""
-    name = re.split(r"[\s^/.²³{]", unit.casefold().strip(), maxsplit=1)[0]
+    unit = _POWERED.sub("", unit.casefold().strip())
+    if half := _HALF_DAY.fullmatch(unit):
+        return f"{half[1]}m"
+    name = re.split(r"[\s^/.²³{0-9]", unit, maxsplit=1)[0]
     return _UNITS.get(name) or _UNITS.get(name.removesuffix("s"))
+
+
+_HALF_DAY = re.compile(r"([ap])\.?\s?m\.?")
+_UNIT_POWER = re.compile(r"[23](?=\}?$)|^(?:sq|cu)")
+_POWERED = re.compile(r"^(?:sq(?:uare)?|cu(?:bic)?)\b\.?\s*")
+
+
+def _units_differ(gold: str, answer: str) -> bool:
+    """True for two known units, or powers of units, that are not the same."""
+    kinds = _unit_kind(gold), _unit_kind(answer)
+    if kinds[0] and kinds[1] and kinds[0] != kinds[1]:
+        return True
+    powers = [_UNIT_POWER.search(unit) for unit in (gold, answer)]
+    if powers[0] and powers[1]:
+        return len({{"sq": "2", "cu": "3"}.get(p.group(), p.group()) for p in powers if p}) > 1
+    # A length for an area is wrong; "units" says nothing against "cm^2".
+    return any(powers) and bool(kinds[0]) and kinds[0] == kinds[1]
 
 
 def same_number(gold: Number, answer: Number) -> bool:
@@ -225,13 +283,12 @@ def same_number(gold: Number, answer: Number) -> bool:
     cases) and 0.1 (math_verify). A unit may be left out, but two known units must agree. A decimal
     of six or more places may round a fraction (math_verify's `float_rounding`): 0.333333 is 1/3.
     """
-    kinds = _unit_kind(gold.unit), _unit_kind(answer.unit)
-    if kinds[0] and kinds[1] and kinds[0] != kinds[1]:
+    if _units_differ(gold.unit, answer.unit):
         return False
     if gold.percent == answer.percent:
         return _rounds_to(gold, answer) or _rounds_to(answer, gold)
     plain, percent = (answer, gold) if gold.percent else (gold, answer)
-    return plain.value in (percent.value, percent.value / 100)
+    return not _unit_kind(plain.unit) and plain.value in (percent.value, percent.value / 100)
 
 
 def _rounds_to(exact: Number, rounded: Number) -> bool:
