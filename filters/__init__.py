@@ -5,13 +5,16 @@ Generate(..., accept=[think_format, correct_answer, *readable(), language_consis
 """
 
 from filters.format import r1_format, think_answer_format, think_format
-from filters.language import language_consistent
-from filters.rules import readable
+from filters.language import language_consistent, no_foreign_word
+from filters.rules import plain_reasoning, publishable, readable
 from filters.verifier import correct_answer
 
 __all__ = [
     "correct_answer",
     "language_consistent",
+    "no_foreign_word",
+    "plain_reasoning",
+    "publishable",
     "r1_format",
     "readable",
     "think_answer_format",

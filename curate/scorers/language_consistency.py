@@ -1,4 +1,4 @@
-r"""Is the reasoning in one language? DeepSeek-R1's language reward (v1, section 2.3.2), by script.
+r"""Is the reasoning in one language? DeepSeek-R1's language reward (v1, section 2.3.2).
 
     share = words of the target language in the chain of thought / all words in it
 
@@ -7,18 +7,22 @@ Formulas, code, commands and addresses are no language and are masked first.
 
 from __future__ import annotations
 
-import re
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from curate.errors import UsageError
 from curate.sample import Sample, Verdict
+from curate.scorers.language_segments import TOLD_APART, Segments, is_foreign
+from curate.scorers.languages import code_of, identify
 from curate.scorers.mask import Mask, mask
 from curate.scorers.scorer import Scorer, Watching
-from curate.scorers.scripts import SCRIPTS_OF, Scripts, Unit, language_of
+from curate.scorers.scripts import SCRIPTS_OF, Scripts, language_of
 from curate.text import CLOSE, OPEN
+
+By = Literal["language", "script"]
+Unit = Literal["words", "letters", "segments"]
 
 
 class Target(NamedTuple):
@@ -28,16 +32,28 @@ class Target(NamedTuple):
     scripts: tuple[str, ...]
 
 
-def target_of(prompt: Sample, language: str | None) -> Target:
-    """The target: `language`, else the prompt's `language`, else the problem's, by its script."""
-    named = language or prompt.language or language_of(prompt.problem)
-    code = re.split("[-_]", named.lower())[0]
+def target_of(prompt: Sample, language: str | None, by: By = "script") -> Target:
+    """The target: `language`, else the prompt's `language`, else the problem's.
+
+    That one by its script, and by="language" among the languages of the script where it is sure.
+    """
+    named = language or prompt.language
+    if not named:
+        named = language_of(prompt.problem)
+        if by == "language" and SCRIPTS_OF[named][0] in TOLD_APART:
+            found = identify(prompt.problem, min_letters=_SURE_LETTERS)
+            named = found.language if found.language and found.probability > _SURE else named
+    code = code_of(named)
     return Target(code if code in SCRIPTS_OF else named, SCRIPTS_OF.get(code, ()))
+
+
+# A problem that is mostly formulas and names is taken for the first language of its script: en, ru.
+_SURE_LETTERS, _SURE = 20, 0.95
 
 
 def check_language(scorer: str, language: str | None) -> None:
     """Raises UsageError for a language that no script is known of."""
-    if language is not None and language not in SCRIPTS_OF:
+    if language is not None and code_of(language) not in SCRIPTS_OF:
         known = ", ".join(sorted(SCRIPTS_OF))
         raise UsageError(f"{scorer}: language={language} is not one of {known}")
 
@@ -49,12 +65,14 @@ class LanguageConsistency(Scorer):
     With `window` it is the lowest share: of the whole, or of any run of that many words, so a
     stretch in another language is not diluted by a long chain around it.
 
-    Target: `language`, else the prompt's `language`, else the problem's: zh, ja, ko, ru, … by its
-    script, en for Latin letters. A Han, kana or Thai character counts as a word. It cannot tell
-    languages of one script apart yet: French in an English chain passes. Without tags the whole
-    text is the reasoning.
+    Target: `language`, else the prompt's `language`, else the problem's. A word of another script
+    is foreign; by="language" so is one of the same script in a sentence that is plainly of another
+    language (French in an English chain), which needs fastText's model, fetched once; by="script"
+    needs nothing and does not see it. A Han, kana or Thai character counts as a word. With
+    unit=letters each letter counts, with unit=segments each sentence, by most of its letters.
+    Without tags the whole text is the reasoning.
 
-    >>> prompt = Sample(prompt_id="p", problem="What is 3 + 4?")
+    >>> prompt = Sample(prompt_id="p", problem="What is 3 + 4?", language="en")
     >>> rule = LanguageConsistency()
     >>> rule.judge(prompt.with_completion("<think>I add three and four.</think>7"))
     Verdict(score=1.0, reason='4 of 4 words in en')
@@ -67,6 +85,7 @@ class LanguageConsistency(Scorer):
     min_words: int = 3
     """Counting by script is exact at any length; of one or two words, a name decides."""
     window: int | None = None
+    by: By = "language"
 
     def __post_init__(self) -> None:
         check_language("LanguageConsistency", self.language)
@@ -74,15 +93,15 @@ class LanguageConsistency(Scorer):
             raise UsageError(f"LanguageConsistency: window={self.window} is at least 1")
 
     def judge(self, sample: Sample) -> Verdict:
-        target = target_of(sample, self.language)
+        target = target_of(sample, self.language, self.by)
         if not target.scripts:
             return Verdict(None, f"no script is known for language {target.language}")
         reasoning = sample.text if sample.reasoning is None else sample.reasoning
-        found = Scripts(self.unit).feed(mask(reasoning), is_whole=True)
-        enough = self.min_words * (4 if self.unit == "letters" else 1)
+        found = _Counted(self, target).feed(mask(reasoning), is_whole=True)
+        enough = {"words": self.min_words, "letters": 4 * self.min_words, "segments": 1}[self.unit]
         if len(found) < enough:
             return Verdict(None, f"{len(found)} {self.unit}, fewer than {enough}")
-        sums = [0, *accumulate(script in target.scripts for script, _ in found)]
+        sums = [0, *accumulate(found)]
         share, total = sums[-1], len(found)
         if self.window and self.window < total:
             pairs = zip(sums, sums[self.window :], strict=False)
@@ -93,10 +112,44 @@ class LanguageConsistency(Scorer):
         return Verdict(share / total, f"{share} of {total} {self.unit}{where} in {target.language}")
 
     def watch(self, prompt: Sample, at_least: float) -> Watching | None:
-        target = target_of(prompt, self.language)
-        if self.window is None or not target.scripts or at_least <= 0:
+        if self.window is None or at_least <= 0:
             return None  # without a window, any beginning can be diluted
+        target = target_of(prompt, self.language, self.by)
+        if not target.scripts:
+            return None
         return _Window(self, target, window=self.window, at_least=at_least)
+
+
+class _Counted:
+    """For every word (letter, sentence) of a growing text that is masked: is it of the target?"""
+
+    def __init__(self, rule: LanguageConsistency, target: Target) -> None:
+        self._target, self._unit, self._least = target, rule.unit, rule.min_words
+        self._by_language = rule.by == "language" and any(s in TOLD_APART for s in target.scripts)
+        self._words, self._segments = self._scripts(), Segments()
+
+    def _scripts(self) -> Scripts:
+        return Scripts("letters" if self._unit == "letters" else "words")
+
+    def feed(self, shown: str, *, is_whole: bool = False) -> list[bool]:
+        """What of `shown` and before has surely ended."""
+        if self._unit != "segments" and not self._by_language:
+            found = self._words.feed(shown, is_whole=is_whole)
+            return [script in self._target.scripts for script, _ in found]
+        segments = self._segments.feed(shown, is_whole=is_whole)
+        return [own for segment in segments for own in self._of_segment(segment)]
+
+    def _of_segment(self, segment: str) -> list[bool]:
+        scripts = [script for script, _ in self._scripts().feed(segment, is_whole=True)]
+        own = [script in self._target.scripts for script in scripts]
+        shared = Counter(script for script in scripts if script in self._target.scripts)
+        if self._by_language and shared:
+            script = "Han" if "Han" in self._target.scripts else shared.most_common(1)[0][0]
+            if is_foreign(segment, self._target.language, script):
+                own = [False] * len(own)
+        if self._unit == "segments":
+            return [2 * sum(own) > len(own)] if len(own) >= self._least else []
+        return own
 
 
 class _Window:
@@ -109,9 +162,9 @@ class _Window:
     def __init__(
         self, rule: LanguageConsistency, target: Target, *, window: int, at_least: float
     ) -> None:
-        self._target, self._unit = target, rule.unit
-        self._reasoning, self._mask, self._scripts = _Reasoning(), Mask(), Scripts(rule.unit)
-        self._is_foreign: deque[bool] = deque(maxlen=window)
+        self._language, self._unit = target.language, rule.unit
+        self._reasoning, self._mask, self._counted = _Reasoning(), Mask(), _Counted(rule, target)
+        self._is_own: deque[bool] = deque(maxlen=window)
         self._foreign = 0
         foreign = range(window, -1, -1)
         self._most = next(n for n in foreign if Verdict((window - n) / window).reaches(at_least))
@@ -119,16 +172,15 @@ class _Window:
 
     def __call__(self, piece: str, tokens: int) -> str | None:
         if self._fault is None:
-            shown = self._mask.feed(self._reasoning.feed(piece))
-            last = self._is_foreign
-            for script, _ in self._scripts.feed(shown):
+            last = self._is_own
+            for own in self._counted.feed(self._mask.feed(self._reasoning.feed(piece))):
                 if len(last) == last.maxlen:
-                    self._foreign -= last[0]
-                last.append(script not in self._target.scripts)
-                self._foreign += last[-1]
+                    self._foreign -= not last[0]
+                last.append(own)
+                self._foreign += not own
                 if self._foreign > self._most:
                     where = f"of {len(last)} {self._unit} in a row"
-                    self._fault = f"{self._foreign} {where} are not {self._target.language}"
+                    self._fault = f"{self._foreign} {where} are not {self._language}"
                     break
         return self._fault
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 _OPENERS = re.compile(
     r"```|\$\$|(?<!\\)\$|\\\[|\\\(|\\begin\{(?P<name>\w{1,20}\*?)\}|`|https?://\S{0,2000}"
-    r"|\\[A-Za-z]{1,40}|</?(?:think|answer)>"
+    r"|\\[A-Za-z]{1,40}|</?(?:think|answer)>|\[asy\]"
 )
+_CODE_OPENERS = re.compile(r"```|`|https?://\S{0,2000}|\[asy\]")
 _SURE = 32
 """Characters after which it is known which opener this is: the longest has 29."""
 _BEGUN = 8
@@ -36,6 +37,7 @@ _MARKS = ("\u3002", "\uff0c", "\uff1f", "\uff01")
 _FORMULA = ("\n\n", *_MARKS)
 _PAIRS = {
     "```": _Pair("```"),
+    "[asy]": _Pair("[/asy]", 2500),  # the drawings of MATH: 2,081 characters at most
     "$$": _Pair("$$", 1000, _FORMULA),
     "$": _Pair("$", 400, ("\n", *_MARKS)),
     "`": _Pair("`", 400, ("\n",)),
@@ -55,9 +57,13 @@ def mask(text: str) -> str:
 
 
 class Mask:
-    """Masks a growing text: gives what is shown as soon as no continuation can hide it any more."""
+    """Masks a growing text: gives what is shown as soon as no continuation can hide it any more.
 
-    def __init__(self) -> None:
+    With `code_only` formulas are shown.
+    """
+
+    def __init__(self, *, code_only: bool = False) -> None:
+        self._openers = _CODE_OPENERS if code_only else _OPENERS
         self._text, self._position = "", 0
         self._held: list[str] = []
         self._ending: str | None = None
@@ -73,7 +79,7 @@ class Mask:
         text, position, parts = self._text + "".join(self._held), self._position, list[str]()
         self._held, self._ending = [], None
         following = _Following(text)
-        while opener := _OPENERS.search(text, position):
+        while opener := self._openers.search(text, position):
             end = _end(following, opener, is_whole=is_whole)
             if end is None:
                 sure = opener.start()
@@ -119,7 +125,7 @@ def _end(following: _Following, opener: re.Match[str], *, is_whole: bool) -> int
     text, position, mark = following.text, opener.end(), opener.group()
     if not is_whole and (position == len(text) or len(text) - opener.start() < _SURE):
         return None
-    if name := opener["name"]:
+    if name := opener.groupdict().get("name"):
         pair = _Pair(rf"\end{{{name}}}", _LONGEST_ENVIRONMENT, _MARKS)
     elif mark in _PAIRS:
         pair = _PAIRS[mark]

@@ -12,7 +12,7 @@ from curate.scorers.mask import mask
 Unit = Literal["words", "letters"]
 
 # Letters of a script; one of a kind that is written without spaces counts as a word by itself.
-_SCRIPTS = {
+CLASSES = {
     "Han": r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff",
     "Kana": r"\u3041-\u309f\u30a1-\u30ff\u31f0-\u31ff\uff66-\uff9d",
     "Thai": r"\u0e01-\u0e4e",
@@ -23,35 +23,59 @@ _SCRIPTS = {
     "Arabic": r"\u0620-\u065f\u066e-\u06d3\u06fa-\u06ff\u0750-\u077f",
     "Hebrew": r"\u05d0-\u05ea",
     "Devanagari": r"\u0900-\u0963\u0970-\u097f",
+    "Bengali": r"\u0980-\u09fe",
+    "Gurmukhi": r"\u0a01-\u0a76",
+    "Gujarati": r"\u0a81-\u0aff",
+    "Oriya": r"\u0b01-\u0b77",
+    "Tamil": r"\u0b82-\u0bfa",
+    "Telugu": r"\u0c00-\u0c7f",
+    "Kannada": r"\u0c80-\u0cff",
+    "Malayalam": r"\u0d00-\u0d7f",
+    "Sinhala": r"\u0d81-\u0df4",
+    "Lao": r"\u0e81-\u0edf",
+    "Tibetan": r"\u0f00-\u0fda",
+    "Myanmar": r"\u1000-\u109f",
+    "Georgian": r"\u10a0-\u10ff\u1c90-\u1cbf",
+    "Ethiopic": r"\u1200-\u137c",
+    "Khmer": r"\u1780-\u17f9",
+    "Armenian": r"\u0531-\u0587\ufb13-\ufb17",
     "Greek": r"\u0370-\u03ff\u1f00-\u1fff",
 }
+"""The letters of every script, as they stand between the brackets of a regular expression."""
 
 
-def _codes(names: str) -> list[str]:
+def codes(names: str) -> list[str]:
+    """The codes in a line of them."""
     return names.split()
 
 
-_UNSPACED = ("Han", "Kana", "Thai")
+_UNSPACED = ("Han", "Kana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan")
 SCRIPTS_OF = {
     **dict.fromkeys(
-        _codes(
+        codes(
             "en fr de es it pt nl sv da no nb nn fi pl cs sk sl hr bs ro hu tr vi id ms et lv lt ca"
-            " eu gl sq af sw tl"
+            " eu gl sq af sw tl az cy ga gd is mt eo la jv su ceb ha yo ig zu xh so mg uz tk lb fy"
+            " oc ht ku sn ny st mi gd co haw sm hmn"
         ),
         ("Latin",),
     ),
-    **dict.fromkeys(_codes("ru uk bg be mk sr kk mn"), ("Cyrillic",)),
-    **dict.fromkeys(_codes("ar fa ur"), ("Arabic",)),
-    **dict.fromkeys(_codes("hi mr ne"), ("Devanagari",)),
-    "zh": ("Han",),
-    "ja": ("Han", "Kana"),
-    "ko": ("Hangul",),
-    "th": ("Thai",),
-    "he": ("Hebrew",),
-    "el": ("Greek",),
+    **dict.fromkeys(codes("ru uk bg be mk kk ky mn tg"), ("Cyrillic",)),
+    **dict.fromkeys(codes("ar fa ur ps sd ug ckb"), ("Arabic",)),
+    **dict.fromkeys(codes("hi mr ne"), ("Devanagari",)),
+    **dict.fromkeys(codes("he yi"), ("Hebrew",)),
+    **dict.fromkeys(codes("bn as"), ("Bengali",)),
+    **{"zh": ("Han",), "ja": ("Han", "Kana"), "ko": ("Hangul",), "th": ("Thai",)},
+    **{"el": ("Greek",), "ka": ("Georgian",), "hy": ("Armenian",), "ta": ("Tamil",)},
+    **{"te": ("Telugu",), "kn": ("Kannada",), "ml": ("Malayalam",), "gu": ("Gujarati",)},
+    **{"pa": ("Gurmukhi",), "or": ("Oriya",), "si": ("Sinhala",), "km": ("Khmer",)},
+    **{"my": ("Myanmar",), "lo": ("Lao",), "bo": ("Tibetan",), "am": ("Ethiopic",)},
+    "sr": ("Cyrillic", "Latin"),
 }
 """Languages by their ISO 639-1 code, and the scripts that each is written in."""
-_FIRST = {"Latin": "en", "Cyrillic": "ru", "Arabic": "ar", "Devanagari": "hi", "Kana": "ja"}
+_FIRST = {
+    **{"Latin": "en", "Cyrillic": "ru", "Arabic": "ar", "Devanagari": "hi", "Kana": "ja"},
+    **{"Hebrew": "he", "Bengali": "bn"},
+}
 
 
 def language_of(text: str) -> str:
@@ -64,7 +88,7 @@ def language_of(text: str) -> str:
     if counts["Kana"]:
         return "ja"
     # A formula unmasked or a name brings Latin words into any text; letters of another script win.
-    others = {script: counts[script] for script in _SCRIPTS if script not in ("Latin", "Greek")}
+    others = {script: counts[script] for script in CLASSES if script not in ("Latin", "Greek")}
     best = max(others, key=lambda script: others[script])
     if others[best] * 2 < counts["Latin"] or not others[best]:
         return "en"
@@ -75,32 +99,35 @@ def language_of(text: str) -> str:
 def _pattern(unit: Unit) -> re.Pattern[str]:
     # A single Latin letter or a few capitals name a variable or a point, in whatever language. A
     # word is cut at 64 letters, so a growing one is counted at last.
-    repeat = {k: "" if unit == "letters" or k in _UNSPACED else "{1,64}" for k in _SCRIPTS}
+    repeat = {k: "" if unit == "letters" or k in _UNSPACED else "{1,64}" for k in CLASSES}
     names = "sin|cos|tan|cot|log|ln|lim|mod|gcd|lcm|mm|cm|dm|km|mg|kg|ml"
     skip = rf"(?<![A-Za-z])(?:[A-Za-z]|[A-Z]{{2,3}}|{names})(?![A-Za-z])|"
-    scripts = "|".join(f"(?P<{k}>[{v}]{repeat[k]})" for k, v in _SCRIPTS.items() if k != "Greek")
-    greek = rf"(?P<Greek>[{_SCRIPTS['Greek']}]{{3,64}})"  # π and θ are formulas
+    scripts = "|".join(f"(?P<{k}>[{v}]{repeat[k]})" for k, v in CLASSES.items() if k != "Greek")
+    greek = rf"(?P<Greek>[{CLASSES['Greek']}]{{3,64}})"  # π and θ are formulas
     a_letter = r"(?![\x00-@\[-`{-\x7f])"  # which ASCII has few of; takes half the time
     return re.compile(f"{a_letter}(?:{'' if unit == 'letters' else skip}{scripts}|{greek})")
 
 
 class Scripts:
-    """The words (or letters) of a growing text that is masked: their scripts and their lengths."""
+    """The words (or letters) of a growing text that is masked, with their scripts."""
 
     def __init__(self, unit: Unit = "words") -> None:
-        self._pattern = _pattern(unit)
+        self._pattern, self._letters = _pattern(unit), unit == "letters"
         self._rest, self._position = "", 0
 
-    def feed(self, piece: str, *, is_whole: bool = False) -> list[tuple[str, int]]:
-        """(script, letters) of every word that has ended; `is_whole` when nothing comes after."""
-        text, sure, found = self._rest + piece, self._position, list[tuple[str, int]]()
+    def feed(self, piece: str, *, is_whole: bool = False) -> list[tuple[str, str]]:
+        """(script, word) of every word that has ended; `is_whole` when nothing comes after."""
+        text, sure, found = self._rest + piece, self._position, list[tuple[str, str]]()
         for match in self._pattern.finditer(text, sure):
             if match.end() == len(text) and not is_whole:
                 sure = match.start()
                 break
             sure = match.end()
             if script := match.lastgroup:
-                found.append((script, sure - match.start()))
+                word = match.group()
+                found += (
+                    [(script, letter) for letter in word] if self._letters else [(script, word)]
+                )
         else:
             sure = max(sure, len(text) - 2)  # two Greek letters, the third may come
         before = max(sure - 1, 0)  # a variable is known by what stands before it

@@ -23,7 +23,7 @@ needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="no ../shared with
 PROMPT = Sample(prompt_id="p", problem="What is 3 + 4?", answer="7")
 ACCEPT = [think_format, correct_answer, *readable(), language_consistent()]
 PIECE = 200
-LOOP, LANGUAGE = "Repetition>=0.9", "LanguageConsistency:window=200>=0.95"
+LOOP, LANGUAGE = "Repetition>=0.9", "LanguageConsistency:window=200,by=script>=0.95"
 WITHIN = 512
 """Tokens within which a defect is to be seen, with 3.2 characters to one, of Chinese 1."""
 

@@ -184,7 +184,7 @@ def test_hopeless_is_of_use() -> None:
     leak = PROMPT.with_completion(
         "<think>I add three 三加四等于七所以是七个苹果吗那么我再算一遍答案还是七没有错就这样写下来"
     )
-    assert LanguageConsistency(window=5).hopeless(leak, 0.5)
+    assert LanguageConsistency(window=5, by="script").hopeless(leak, 0.5)
 
 
 def test_a_rule_that_cannot_tell_early_is_not_watched() -> None:
@@ -192,6 +192,7 @@ def test_a_rule_that_cannot_tell_early_is_not_watched() -> None:
     lazy = "LanguageConsistency:language=en,unit=letters,min_words=2"
     assert silent == {
         *("Choice", "MathAnswer", "Finished", "LanguageConsistency", lazy, "RepetitionPenalty"),
+        *("Language", "Language:language=en,min_letters=4"),
         *("ReasoningSteps", "ReasoningSteps:steps=2,peer=open-r1"),
         *("Contradiction", "Reflection", "Reflection:enough=3"),
         *("BoxedAnswer", "BoxedAnswer:after=</think>"),

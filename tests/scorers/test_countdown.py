@@ -55,6 +55,7 @@ def test_every_gold_answer_is_right() -> None:
 STYLES = [
     *("{}", "{} = T", "T = {}", "**{} = T**", "`{}`", "```\n{}\n```", "$${}$$", "- {} = T"),
     *("<answer>{}</answer>", "<answer>{} = T</answer>", "\\boxed{{{}}}", "$\\boxed{{{} = T}}$"),
+    *("<answer>The expression is {}.</answer>", "<answer>\n{}\n</answer>", "\n\n{}\n"),
     *("<answer>$\\boxed{{{}}}$</answer>", "The answer is {}.", "So {} = T, done (4 numbers)."),
     *("First 2 + 3 = 5.\nThen {} = T.\nAll 4 are there.", "Answer: {}", "1. Try it.\n2. {} = T"),
 ]
@@ -113,6 +114,11 @@ def test_fractions_are_exact_and_grouped() -> None:
     assert judged(r"2 / \frac{4}{2}", [2, 4, 2], 1).score == 1.0
     assert judged("1/3 + 2/3", [1, 3, 2, 3], 1).score == 1.0
     assert judged("1/3 * 3", [1, 3, 3], "1").score == 1.0
+
+
+def test_a_thousand_may_have_a_comma() -> None:
+    for said in ("1,000 * 2", "1{,}000 * 2", "2 * 1000.0"):
+        assert judged(said, [1000, 2], 2000).score == 1.0
 
 
 def test_some_of_the_numbers() -> None:
