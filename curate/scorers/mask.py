@@ -45,6 +45,7 @@ _PAIRS = {
     r"\(": _Pair(r"\)", 400, _FORMULA),
 }
 _LONGEST_ENVIRONMENT = 2000
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def mask(text: str) -> str:
@@ -135,6 +136,8 @@ def _end(following: _Following, opener: re.Match[str], *, is_whole: bool) -> int
     limit = position + pair.longest
     if following.first(pair.never, position) < min(end, limit):
         return position
+    if mark == "[asy]" and _NOT_ASCII.search(text, position, min(end, limit)):
+        return position  # a drawing is ASCII: it broke off
     if end > limit:
         return position if is_whole or len(text) >= limit else None
     if mark == "$":  # "$5 and $7", pandoc's rule

@@ -204,3 +204,7 @@ def test_as_many_sentences_and_words_as_were_put_together(parts: list[list[str]]
     assert (sentences(text), words(text)) == (len(parts), sum(map(len, parts)))
     assert capitals(text.upper()) == words(text)
     assert capitals(text) == 0
+
+
+def test_stops_without_words_are_no_sentences() -> None:
+    assert sentences(". " * 100_000) == 0
