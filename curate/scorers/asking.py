@@ -74,10 +74,6 @@ class Asking(Scorer):
         return name_of(self)
 
     def identity(self) -> Any:
-        """What a run's fingerprint has of it."""
-        return self.name
-
-    def identity(self) -> str:
         """As the name: an address says nothing of the verdicts."""
         head, _, said = self.name.partition(":")
         return f"{head}({said})"

@@ -54,13 +54,7 @@ class _Composed(Scorer):
 
     def identity(self) -> Any:
         """What a run's fingerprint has of it: what it has of each rule."""
-        from curate.step import plain  # which loads datatrove
-
-        return {"scorer": self.__name__, "of": [plain(rule) for rule in self.scorers]}
-
-    def identity(self) -> str:
-        """What says what its rules are."""
-        return f"{self.__name__}({', '.join(rule.identity() for rule in self.scorers)})"
+        return {"scorer": self.__name__, "of": [rule.identity() for rule in self.scorers]}
 
     def _of(self, needs: Iterable[bool]) -> bool:
         """Whether the whole judges against the gold answer, when these of its rules do."""

@@ -91,7 +91,7 @@ class Scorer:
         ]
         return ":".join([self.__name__, ",".join(chosen)] if chosen else [self.__name__])
 
-    def identity(self) -> str:
+    def identity(self) -> Any:
         """What says what the verdicts are, for fingerprints: not where a model is asked."""
         return repr(self)
 

@@ -93,9 +93,7 @@ def test_a_prompts_samples_are_judged_together_wherever_they_stand(
     assert [row["score"] for row in read(capsys.readouterr().out)] == [1.0, 0.0, 1.0]
 
 
-def test_trls_solution_is_the_gold_answer(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_trls_solution_is_the_gold_answer(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "rows.jsonl").write_text(lines([{"solution": "7", "completion": "It is $7$."}]))
     assert main(["score", "MathAnswer", "rows.jsonl"]) == 0
     assert read(capsys.readouterr().out)[0]["score"] == 1.0
