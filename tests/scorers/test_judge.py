@@ -276,7 +276,8 @@ def test_accepts_in_a_run_what_no_rule_can_check(tmp_path: Path) -> None:
         step = Generate(url, model="m", samples=8, keep=2, accept=[rule], store=tmp_path / "store")
         step.prepare(Context(tmp_path / "out", tmp_path, tmp_path))
         prompts = [replace(PROMPT, prompt_id=f"p{n}", problem=f"Why, {n}?") for n in range(5)]
-        return list(step.run(prompt.to_document() for prompt in prompts))
+        documents = step.run(prompt.to_document() for prompt in prompts)
+        return sorted(documents, key=lambda document: document.id)
 
     with ScriptedServer(answer) as model, judging(by_scattering) as server:
         judge = judge_at(server, tmp_path / "store")
