@@ -21,7 +21,14 @@ import pytest
 
 from curate.sample import Sample
 from curate.scorers import CodeTests, sandbox
-from curate.scorers.sandbox import Limits, NoSandbox, Sandbox, command, python
+from curate.scorers.sandbox import (
+    Limits,
+    NoSandbox,
+    Sandbox,
+    command,
+    python,
+    require_sandbox,
+)
 from curate.scorers.sandbox_filter import DENIED, seccomp_program
 from tests.scorers.escapes import ATTEMPTS, Attempt
 
@@ -174,6 +181,7 @@ def test_no_sandbox_is_a_refusal_and_nothing_runs(
 
 
 def test_any_user_has_a_sandbox() -> None:
+    require_sandbox()
     if os.geteuid() != 0:
         pytest.skip("the other tests run as an ordinary user")
     python3 = Path("/usr/bin/python3")
@@ -240,6 +248,7 @@ def test_what_cannot_be_cleared_away_does_not_stop_the_next() -> None:
 
 
 def test_a_sandbox_ends_with_whoever_opened_it() -> None:
+    require_sandbox()
     script = (
         "from curate.scorers.sandbox import *\nbox = Sandbox().__enter__()\nbox._started()\n"
         "print(box._process.pid, flush=True)\n"
