@@ -102,8 +102,8 @@ def test_one_damaged_byte_costs_at_most_its_record(data, has_index: bool) -> Non
             found = [store.get(ask(seed)) for seed in range(4)]
             assert found.count(None) <= 1 if has_index else found.count(None) <= 2
             assert all(c in (None, say(f"text {seed}" * 9)) for seed, c in enumerate(found))
-            if has_index:
-                assert store.damaged == found.count(None) == 1
+            if has_index:  # 0 where a bit of zstd's header does not matter, as 6 in 1,000 do
+                assert store.damaged == found.count(None)
 
 
 def test_two_writers_at_once(tmp_path: Path) -> None:
