@@ -259,7 +259,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CurateError as error:
         return complain(error, FAILED)
     except KeyboardInterrupt:
-        return complain("stopped; the same command continues where it was", STOPPED)
+        resumes = options.command in ("run", "plan")
+        after = "the same command continues where it was" if resumes else "--out is as it was"
+        said = f"; {after}" if resumes or options.command in ("score", "audit") else ""
+        return complain(f"stopped{said}", STOPPED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return DONE

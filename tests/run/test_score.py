@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +189,21 @@ def test_a_graded_score_may_be_off_by_the_tolerance(
     assert "1 false rejects" in capsys.readouterr().out
     assert main(["audit", "LanguageConsistency", "rows.jsonl", "--tolerance", "0.03"]) == 0
     assert "accuracy 100.00%" in capsys.readouterr().out
+
+
+def test_ctrl_c_leaves_nothing_behind(folder: Path) -> None:
+    rows = [{**RIGHT, "completion": "So we add three and four. " * 400}] * 3000
+    (folder / "rows.jsonl").write_text(lines(rows))
+    command = [sys.executable, "-m", "curate.cli", "score", "Repetition", "rows.jsonl"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        [*command, "--out", "out.jsonl"], stderr=subprocess.PIPE, text=True, env=environment
+    ) as run:
+        deadline = time.monotonic() + 30
+        while not (folder / ".out.jsonl.part").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        assert run.stderr
+        assert run.stderr.read().strip() == "curate: stopped; --out is as it was"
+    assert run.returncode == 130
+    assert not [path for path in folder.iterdir() if "out" in path.name]
