@@ -22,7 +22,7 @@ import pytest
 from curate.engines.segments import entries
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("CURATE_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("CURATE_TEST_KILLS", "5"))
 CONCURRENCY = 4
 
 
