@@ -93,7 +93,11 @@ class Step(PipelineStep):
     where: ClassVar[frozenset[str]] = frozenset()
     """Arguments that say where or how fast it runs, not what the data is."""
     is_source: ClassVar[bool] = False
-    """Makes prompts from nothing; the runner deals them to the tasks."""
+    """Makes documents from nothing; the runner deals them to the tasks."""
+    makes: ClassVar[Unit] = "prompts"
+    """What a source makes."""
+    is_join: ClassVar[bool] = False
+    """Takes all chains of documents that are open before it."""
     is_whole: ClassVar[bool] = False
     """Must see everything: the runner gives it a stage of one task."""
     is_sink: ClassVar[bool] = False
@@ -171,6 +175,29 @@ class Step(PipelineStep):
 
     def __repr__(self) -> str:
         return self.label
+
+
+class TwoPass(Step):
+    """A step that decides about each document when it has seen a little of all of them.
+
+    The runner calls `observe` in every task while the documents pass for the first time, `decide`
+    once, and then `run` in every task, over the same documents in the same order. What is to be
+    remembered stands in files of the folder `facts`, those of task r under its number: the calls
+    are made in different processes, and may be repeated after a kill.
+    """
+
+    facts: Path
+    """Set by the runner: a folder that is there."""
+
+    def observe(
+        self, data: Iterable[Document], rank: int = 0, world_size: int = 1
+    ) -> Iterator[Document]:
+        """Yields every document as it came, and writes what `decide` needs to know of them."""
+        raise NotImplementedError
+
+    def decide(self, tasks: int) -> None:
+        """Reads what the tasks wrote, and writes what becomes of their documents."""
+        raise NotImplementedError
 
 
 def plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from curate.run.load import Pipeline, describe
+from curate.run.plan import PlannedStage
 from curate.run.run import Run
 
 
@@ -33,8 +34,15 @@ def describe_plan(run: Run) -> str:
     for stage in run.stages:
         tasks = "1 task" if stage.tasks == 1 else f"{stage.tasks} tasks"
         sort = ", sorted by prompt first" if stage.sort else ""
-        lines.append(f"  {stage.name}: {' > '.join(stage.labels)} ({tasks}{sort})")
+        labels = [*stage.labels, *observed(stage)]
+        lines.append(f"  {stage.name}: {' > '.join(labels)} ({tasks}{sort})")
     return "\n".join(lines)
+
+
+def observed(stage: PlannedStage) -> list[str]:
+    """What a stage does for a step in two passes."""
+    looks = [f"{stage.observes.label} looks"] if stage.observes else []
+    return [*looks, *([f"{stage.decides.label} decides"] if stage.decides else [])]
 
 
 def word(value: Any) -> str:

@@ -79,6 +79,8 @@ class Run:
                 if isinstance(step, Step):
                     step.label = label
                     step.prepare(self.context)
+            if stage.decides:
+                stage.decides.facts = self.folder(stage) / "facts"
 
     def go(self) -> None:
         """Runs what is not done yet; raises UsageError (nothing was done) or RunError (run again to
@@ -144,24 +146,30 @@ class Run:
 
     def spec(self, stage: PlannedStage) -> StageSpec:
         """What the tasks of a stage need to know, and how its documents are dealt on."""
-        i = self.stages.index(stage)
-        after = self.stages[i + 1] if i + 1 < len(self.stages) else None
+        after = next((s for s in self.stages if stage in s.inputs), None)
         return StageSpec(
             name=stage.name,
             folder=self.folder(stage),
             steps=stage.steps,
             labels=stage.labels,
             tasks=stage.tasks,
-            source=self.folder(self.stages[i - 1]) / "documents" if i else None,
+            sources=tuple(self.folder(before) / "documents" for before in stage.inputs),
             sort=stage.sort,
             deal=deal_to(stage, after),
             next_tasks=after.tasks if after else None if stage.ends_in_sink else 1,
+            observes=stage.observes,
+            decides=stage.decides,
+            observed_tasks=sum(
+                s.tasks for s in self.stages if s.observes and s.observes is stage.decides
+            ),
         )
 
     def run_stage(self, stage: PlannedStage, crew: Crew) -> None:
         started = time.monotonic()
         workers = max(1, min(self.options.workers or os.cpu_count() or 1, stage.workers))
         self.folder(stage).mkdir(parents=True, exist_ok=True)
+        if stage.observes:
+            stage.observes.facts.mkdir(parents=True, exist_ok=True)
         progress = Progress(stage.name, self.total_for(stage), prices_near(self.out))
         try:
             spec = self.spec(stage)
@@ -173,9 +181,9 @@ class Run:
         self.account(stage, time.monotonic() - started)
 
     def total_for(self, stage: PlannedStage) -> int | None:
-        """Documents that come in, known exactly from the stage before."""
-        funnel = self.funnel()
-        return funnel[-1]["out"] if stage.number > 1 and funnel else None
+        """Documents that come in, known exactly from the stages before."""
+        out = {done["name"]: done["out"] for done in self.manifest.data["stages"]}
+        return sum(out[before.name] for before in stage.inputs) if stage.inputs else None
 
     def funnel(self) -> list[dict[str, Any]]:
         path = self.out / "funnel.json"
@@ -190,6 +198,7 @@ class Run:
         folder = self.folder(stage)
         labels = list(zip(stage.labels, stage.units, strict=True))
         rows, notes = stage_funnel(folder, labels)
+        came_in = self.total_for(stage) or 0
         rejected = self.out / "rejected"
         rejected.mkdir(exist_ok=True)
         for file in sorted((folder / "rejected").glob("*.parquet")):
@@ -197,14 +206,18 @@ class Run:
         done = {
             **{"name": stage.name, "steps": stage.labels, "tasks": stage.tasks, "status": "done"},
             **{"seconds": round(seconds, 1), "funnel": [row.to_json() for row in rows]},
-            **{"numbers": notes.get("numbers", {})},
+            **{"numbers": notes.get("numbers", {}), "out": rows[-1].out if rows else came_in},
         }
         stages = [*self.manifest.data["stages"], done]
         write_text(self.out / "funnel.json", funnel_json(stages))
         engine = notes.get("engine") or self.manifest.data["engine"]
-        self.manifest.set(stages=stages, engine=engine)
+        said = {k: v for k, v in notes.items() if k not in ("engine", "numbers")}
+        said = {**self.manifest.data.get("notes", {}), **said}
+        self.manifest.set(stages=stages, engine=engine, notes=said)
+        for before in stage.inputs:  # nobody reads them again
+            shutil.rmtree(self.folder(before) / "documents", ignore_errors=True)
         say(f"{stage.name}: {describe(rows)} in {duration(seconds)}")
-        if getattr(stage.steps[0], "is_source", False):
+        if stage.begins_with_source:
             self.list_bad_rows(stage)
 
     def list_bad_rows(self, stage: PlannedStage) -> None:
@@ -223,8 +236,11 @@ class Run:
     def finish(self, seconds: float) -> None:
         from curate.run.report import write_html
 
-        for stage in self.stages[: -1 if not self.stages[-1].ends_in_sink else None]:
-            shutil.rmtree(self.folder(stage) / "documents", ignore_errors=True)
+        for stage in self.stages:
+            if stage.decides:
+                shutil.rmtree(stage.decides.facts, ignore_errors=True)
+            if stage is not self.stages[-1] or stage.ends_in_sink:
+                shutil.rmtree(self.folder(stage) / "documents", ignore_errors=True)
         self.manifest.set(status="done")
         write_html(self.out)
         self.summary(seconds)
@@ -263,13 +279,17 @@ def shown(path: Path) -> str:
 def deal_to(stage: PlannedStage, after: PlannedStage | None) -> Deal:
     if after is None or after.tasks == 1:
         return "one"
-    if getattr(stage.steps[-1], "is_source", False):
-        return "row"
-    return "rank" if after.tasks == stage.tasks and not after.sort else "prompt"
+    if after.sort:
+        return "prompt"
+    if stage.begins_with_source:
+        return "row" if stage.steps[0].makes == "prompts" else "prompt"
+    return "rank" if after.tasks == stage.tasks else "prompt"
 
 
 def describe(rows: list[Row]) -> str:
     """The stage in a few words: what came in and went out, and the most frequent reasons."""
+    if not rows:
+        return "all documents were looked at"
     dropped: Counter[str] = sum((row.dropped for row in rows), Counter())
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in dropped.most_common(3))
     failed = sum(row.failed for row in rows)

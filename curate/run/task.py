@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from datatrove.pipeline.filters.base_filter import BaseFilter
 
 from curate.run.documents import Deal, Shares, dealer, read_share, sort_by_prompt
 from curate.run.ledger import TaskLedger
-from curate.step import Context, Step, unit_of
+from curate.step import Context, Step, TwoPass, unit_of
 
 Documents = Iterator[Document]
 
@@ -34,12 +35,17 @@ class StageSpec:
     steps: list[Any]
     labels: list[str]
     tasks: int
-    source: Path | None
-    """The documents of the stage before; None for the first."""
+    sources: tuple[Path, ...]
+    """The documents of the stages before, one chain after the other; none for a source."""
     sort: bool
     deal: Deal
     next_tasks: int | None
     """Tasks of the next stage; None when nothing reads this one's documents."""
+    observes: TwoPass | None = None
+    decides: TwoPass | None = None
+    """The step in two passes whose documents pass here, or that decides here about all of them."""
+    observed_tasks: int = 0
+    """Of a decision: how many tasks observed."""
 
 
 class StageExecutor(PipelineExecutor):
@@ -48,12 +54,19 @@ class StageExecutor(PipelineExecutor):
     """
 
     def __init__(self, spec: StageSpec, ledger: TaskLedger, context: Context) -> None:
-        pipeline: list[Any] = [Reader(spec, context)] if spec.source else []
+        pipeline: list[Any] = [Reader(spec, context)] if spec.sources else []
         for step, label in zip(spec.steps, spec.labels, strict=True):
             if isinstance(step, Step):
                 step.label = label
                 step.prepare(context)
             pipeline.append(Metered(step, label, ledger))
+        for step in (spec.observes, spec.decides):
+            if step:
+                step.prepare(context)
+        if spec.observes:
+            pipeline.append(Observation(spec.observes))
+        if spec.decides:
+            pipeline.append(Decision(spec.decides, spec.observed_tasks))
         pipeline.append(Writer(spec, ledger))
         super().__init__(pipeline, logging_dir=str(spec.folder / "logs"))
         self._tasks = spec.tasks
@@ -90,13 +103,39 @@ class Reader(PipelineStep):
         self.spec, self.context = spec, context
 
     def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Any:
-        assert self.spec.source is not None
-        documents = read_share(self.spec.source, rank)
+        documents = chain.from_iterable(read_share(s, rank) for s in self.spec.sources)
         if self.spec.sort:
             documents = sort_by_prompt(documents, self.spec.folder / f"sorting-{rank:05d}")
         for consumed, document in enumerate(documents, 1):
             yield document
             self.context.report({"consumed": consumed})
+
+
+class Observation(PipelineStep):
+    """The first pass of a step in two."""
+
+    type, name = "curate", "Observation"
+
+    def __init__(self, step: TwoPass) -> None:
+        super().__init__()
+        self.step = step
+
+    def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Any:
+        yield from self.step.observe(data, rank, world_size)
+
+
+class Decision(PipelineStep):
+    """The moment between the two passes."""
+
+    type, name = "curate", "Decision"
+
+    def __init__(self, step: TwoPass, tasks: int) -> None:
+        super().__init__()
+        self.step, self.tasks = step, tasks
+
+    def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Any:
+        self.step.decide(self.tasks)
+        yield from ()
 
 
 class Writer(PipelineStep):

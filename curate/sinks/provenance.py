@@ -17,7 +17,10 @@ from curate.errors import RunError
 # card.
 PLACES = frozenset({"out", "store", "concurrency", "repo"})
 # What is worth telling of manifest.json; stages and status have times in them.
-TOLD = ("curate_version", "pipeline", "parameters", "fingerprint", "steps", "packages", "engine")
+TOLD = (
+    *("curate_version", "pipeline", "parameters", "fingerprint", "steps", "packages", "engine"),
+    "notes",
+)
 
 _URL = re.compile(r"(https?://)[^\s/,'\"]+")
 _REPEATED = re.compile(r"(https?://HOST[^\s,]*)(?:,\1)+(?=,|\s|$)")

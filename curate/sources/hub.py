@@ -24,6 +24,8 @@ class HubSource:
     split: str = "train"
     streaming: bool = False
     """Fetch only what is read; without it the whole dataset is kept in the Hub client's cache."""
+    needs_problem: bool = True
+    """Refuse a dataset without a column to ask."""
 
     # A few prompts of a large dataset are taken from its beginning; it is not fetched whole to look
     # for conflicts.
@@ -48,7 +50,7 @@ class HubSource:
                 streaming=self.streaming,
             )
             columns = data.column_names
-            if columns is not None and {"problem", "messages"}.isdisjoint(columns):
+            if self.needs_problem and columns and {"problem", "messages"}.isdisjoint(columns):
                 raise UsageError(no_problem_text(asked, list(columns)))
             for number, value in enumerate(data, 1):
                 yield Row(Place(self.name, number), value)

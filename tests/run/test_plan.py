@@ -9,8 +9,8 @@ from datatrove.pipeline.filters.lambda_filter import LambdaFilter
 
 from curate.errors import UsageError
 from curate.run.plan import cut
-from curate.select import Dedup, Pick
-from curate.step import Stage, Step
+from curate.select import Dedup, Join, Pick
+from curate.step import Stage, Step, TwoPass
 
 
 class Idle(Step):
@@ -104,10 +104,90 @@ def test_workers_are_no_more_than_requests_at_a_time() -> None:
     [
         pytest.param([], "empty list", id="empty"),
         pytest.param([Source(), "filter"], "is not a step", id="no step"),
-        pytest.param([Source(), Stage([Asks()], gpus=8)], "gives no GPUs", id="gpus"),
-        pytest.param([Source(), Source()], "second chain", id="two sources"),
+        pytest.param([Source(), Asks(), Source()], "lead nowhere", id="a chain without an end"),
+        pytest.param([Source(), Stage([Join()])], "stages of its own", id="join by hand"),
     ],
 )
 def test_lists_that_cannot_run(steps: list[Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         cut(steps, 1)
+
+
+class Census(TwoPass):
+    """Looks at everything, then lets everything pass."""
+
+    def observe(self, data: Any, rank: int = 0, world_size: int = 1) -> Any:
+        return data
+
+    def decide(self, tasks: int) -> None: ...
+
+    def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Any:
+        return data
+
+
+def shape(steps: list[Any], tasks: int) -> list[str]:
+    """Each stage as `inputs: labels (tasks)`, with what it observes or decides."""
+    planned = cut(steps, tasks)
+    return [
+        f"{'+'.join(str(s.number) for s in stage.inputs)}: "
+        + " ".join(
+            [
+                *stage.labels,
+                *(["(looks)"] if stage.observes else []),
+                *(["(decides)"] if stage.decides else []),
+            ]
+        )
+        + f" x{stage.tasks}"
+        for stage in planned
+    ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "tasks", "stages"),
+    [
+        pytest.param(
+            [Source(), Asks(), Census(), Folder()],
+            4,
+            [": Source x1", "1: Asks (looks) x4", ": (decides) x1", "2: Census x4", "4: Folder x1"],
+            id="behind a generator",
+        ),
+        pytest.param(
+            [Source(), Census(), Asks()],
+            4,
+            [": Source x1", "1: (looks) x4", ": (decides) x1", "2: Census Asks x4"],
+            id="behind a source, with several tasks",
+        ),
+        pytest.param(
+            [Source(), Census(), Asks()],
+            1,
+            [": Source (looks) x1", ": (decides) x1", "1: Census Asks x1"],
+            id="behind a source, with one task",
+        ),
+        pytest.param(
+            [Source(), Census(), Census()],
+            2,
+            [
+                *(": Source x1", "1: (looks) x2", ": (decides) x1", "2: Census (looks) x2"),
+                *(": (decides) x1", "4: Census#2 x2"),
+            ],
+            id="one after the other",
+        ),
+        pytest.param(
+            [Source(), Asks(), Source(), Asks(), Join(), Pick(by="first")],
+            2,
+            [
+                *(": Source x1", "1: Asks x2", ": Source#2 x1", "3: Asks#2 x2"),
+                *("2+4: Join x2", "5: Pick x2"),
+            ],
+            id="two chains",
+        ),
+        pytest.param(
+            [Source(), Asks(), Folder(), Source(), Asks()],
+            2,
+            [": Source x1", "1: Asks x2", "2: Folder x1", ": Source#2 x1", "4: Asks#2 x2"],
+            id="a sink ends a chain",
+        ),
+    ],
+)
+def test_shapes(steps: list[Any], tasks: int, stages: list[str]) -> None:
+    assert shape(steps, tasks) == stages
