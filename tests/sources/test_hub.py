@@ -1,16 +1,19 @@
-"""Prompts from a Hub, read by the real client from a small Hub on the loopback."""
+"""Prompts from a Hub, read by the real client from a Hub on the loopback."""
 
+import base64
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from curate.errors import UsageError
 from curate.sources import Prompts
-from tests.sources.small_hub import small_hub
+from tests.servers.hub import Hub
 
 TRAIN = b"".join(
     json.dumps({"problem": f"What is {n} + 1?", "answer": n + 1}).encode() + b"\n" for n in range(5)
@@ -37,6 +40,19 @@ for spec, limit in json.loads(sys.argv[1]):
 """
 
 
+@contextmanager
+def hub_of(folder: Path, name: str, files: Mapping[str, bytes]) -> Iterator[str]:
+    """The address of a Hub with one dataset."""
+    with Hub(folder / "hub") as hub:
+        lines = [
+            {"key": "file", "value": {"path": path, "content": base64.b64encode(content).decode()}}
+            for path, content in files.items()
+        ]
+        header = {"key": "header", "value": {"summary": "all of it"}}
+        hub.create(name).commit("main", [header, *lines])
+        yield hub.address
+
+
 def ask(address: str, home: Path, *asked: tuple[str, int | None]) -> list:
     """What each (spec, limit) gives; in a new process, as the client reads its address once."""
     environment = {"HF_ENDPOINT": address, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
@@ -53,7 +69,7 @@ def ask(address: str, home: Path, *asked: tuple[str, int | None]) -> list:
 
 
 def test_a_dataset_on_the_hub_gives_prompts(tmp_path):
-    with small_hub("org/sums", FILES) as address:
+    with hub_of(tmp_path, "org/sums", FILES) as address:
         few, whole, other, revision, missing, split = ask(
             address,
             tmp_path,
@@ -72,7 +88,7 @@ def test_a_dataset_on_the_hub_gives_prompts(tmp_path):
 
 
 def test_a_dataset_without_questions_is_refused(tmp_path):
-    with small_hub("org/x", {"train.jsonl": b'{"question": "?"}\n'}) as address:
+    with hub_of(tmp_path, "org/x", {"train.jsonl": b'{"question": "?"}\n'}) as address:
         (said,) = ask(address, tmp_path, ("hub:org/x@main?config=default", None))
     assert said.startswith("UsageError: hub:org/x@main has no row with `problem` or `messages`;")
     assert "rename the column `question` to `problem`" in said
