@@ -106,6 +106,12 @@ def add_run(commands: Any) -> None:
         help="tasks that run at the same time (default: one a core)",
     )
     run.add_argument(
+        "--executor",
+        choices=("local", "slurm", "ray"),
+        default="local",
+        help="where tasks run (default local); what they get there is said in pyproject.toml",
+    )
+    run.add_argument(
         "--dry-run", action="store_true", help="show stages and parameters, run nothing"
     )
     run.add_argument(
@@ -303,7 +309,8 @@ def act_run(options: argparse.Namespace, words: Sequence[str]) -> int:
     from curate.run.run import Options, Run
 
     command = shlex.join(["curate", *words])
-    run = Run(pipeline, typed, Options(options.tasks, options.workers, options.replace, command))
+    how = Options(options.tasks, options.workers, options.replace, command, options.executor)
+    run = Run(pipeline, typed, how)
     if options.dry_run:
         from curate.run.describe import describe_plan
 

@@ -186,7 +186,7 @@ class Sample:
         del row["completion"]
         if self.is_prompt:
             del row["problem"]
-            return Document(text=self.problem, id=self.prompt_id, metadata=row)
+            return Document(text=self.problem, id=self.id or self.prompt_id, metadata=row)
         return Document(text=self.text, id=row.pop("id"), metadata=row)
 
     @classmethod

@@ -83,7 +83,24 @@ def words(text: str) -> list[str]:
     >>> words("Wait, 3+4=7. 所以是7")
     ['Wait,', '3+4=7.', '所', '以', '是', '7']
     """
-    return _WORD.findall(text)
+    if not text.isascii() and is_unspaced(text):
+        return _WORD.findall(text)
+    found = text.split()  # twice as fast, with the cutting
+    size, done, parts = LONGEST_WORD, 0, list[str]()
+    for place in [i for i, word in enumerate(found) if len(word) > size]:
+        parts += found[done:place]
+        parts += [found[place][i : i + size] for i in range(0, len(found[place]), size)]
+        done = place + 1
+    return parts + found[done:]
+
+
+def is_unspaced(text: str) -> bool:
+    """True when a character stands in it that is a word without spaces: Han, kana, Thai.
+
+    >>> is_unspaced("所以"), is_unspaced("So")
+    (True, False)
+    """
+    return _ALONE.search(text) is not None
 
 
 def prose(text: str) -> list[str]:
@@ -141,7 +158,9 @@ _TAIL = 20_000
 
 
 _UNSPACED = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]{{1,16}}")
+_ALONE = re.compile(f"[{_UNSPACED}]")
+LONGEST_WORD = 16
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]{{1,{LONGEST_WORD}}}")
 _BRACE = re.compile(r"\\[{}\\]|[{}]")
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])\s*")
 _EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)\s?\{\s*\}")

@@ -12,21 +12,39 @@ from filters.format import (
     think_answer_format,
     think_format,
 )
+from filters.general import AskedThinking, answers_well, general
 from filters.language import language_consistent, no_foreign_word
+from filters.preferences import SEEN, Declines, pair_judges
 from filters.rules import plain_reasoning, publishable, readable
-from filters.verifier import correct_answer
+from filters.verifier import (
+    correct_answer,
+    passes_tests,
+    right_answer,
+    right_choice,
+    solves_puzzle,
+)
 
 __all__ = [
+    "SEEN",
+    "AskedThinking",
+    "Declines",
+    "answers_well",
     "begin_of_thought_format",
     "boxed_format",
     "correct_answer",
+    "general",
     "language_consistent",
     "no_foreign_word",
+    "pair_judges",
+    "passes_tests",
     "plain_reasoning",
     "prefilled_format",
     "publishable",
     "r1_format",
     "readable",
+    "right_answer",
+    "right_choice",
+    "solves_puzzle",
     "think_answer_format",
     "think_format",
 ]

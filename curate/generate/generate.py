@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -26,11 +26,12 @@ from curate.engines.store import Store
 from curate.errors import RunError, SampleError, UsageError
 from curate.generate.budget import Budget
 from curate.generate.judging import Judged, Judging
-from curate.generate.rollout import Rollout, is_correct, rule_in_force, seed_of
+from curate.generate.rollout import Rollout, is_correct, seed_of
 from curate.generate.watch import Watch
 from curate.generate.window import Window
 from curate.sample import Sample, Turn, Verdict
-from curate.select.keep import Keep
+from curate.select.by_domain import ByDomain, rules_for
+from curate.select.keep import Keep, Refusal
 from curate.sources.template import Template, load_template
 from curate.step import Context, Step
 
@@ -38,6 +39,9 @@ MAX_TOKENS = {"local": 160, "endpoint": 16_384}
 """The embedded model answers in 60 tokens or wanders; 16,384 is what Open-R1 generated with
 (generate_reasoning.py).
 """
+
+ANY = "*"
+"""The name, among those of `template`, that stands for all others."""
 
 OF_THE_SERVER = ("server_running", "server_waiting", "kv_percent", "preemptions")
 OF_THE_MOMENT = ("in_flight", "window", *OF_THE_SERVER[:3])
@@ -55,6 +59,9 @@ class Generate(Step):
     defaults are R1's (temperature 0.6, top-p 0.95; paper v1, section 3). `max_tokens` defaults to
     160 on the embedded model and 16,384 elsewhere. `early_stop` closes a stream as soon as a rule
     in `accept` can tell that no ending will save it; the rows are the same without.
+
+    `template` is a file, or one for each source or domain: `{"math": …, "code": …, "*": …}`; a
+    prompt that has none is left out as `template_unfilled`. `fields` fills further `{{field}}`s.
 
     `prefill` begins every answer (`"<think>\\n"`), which the engine continues; with
     `api="completions"` the template's text is sent as it is, without a chat template, as base
@@ -74,9 +81,10 @@ class Generate(Step):
         self,
         engine: str = "local",
         *,
-        accept: Sequence[Keep],
+        accept: Sequence[Keep | ByDomain],
         model: str | None = None,
-        template: str | None = None,
+        template: str | Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
         system: str | None = None,
         samples: int = 4,
         keep: int | str = 1,
@@ -97,12 +105,9 @@ class Generate(Step):
     ) -> None:
         super().__init__()
         check_engine(engine)
-        self.engine_spec, self.model, self.template_name, self.system = (
-            engine,
-            model,
-            template,
-            system,
-        )
+        self.engine_spec, self.model, self.system = engine, model, system
+        self.template_names = {ANY: template} if isinstance(template, str) else dict(template or {})
+        self.fields = dict(fields or {})
         self.samples, self.keep = samples, check_keep(keep, samples)
         self.temperature, self.top_p, self.stop, self.seed = temperature, top_p, tuple(stop), seed
         self.max_tokens = max_tokens or MAX_TOKENS["local" if engine == "local" else "endpoint"]
@@ -114,7 +119,7 @@ class Generate(Step):
         )
         if concurrency is not None and concurrency < 1:
             raise UsageError(f"concurrency={concurrency}: at least 1 request at a time")
-        for rule in self.accept:
+        for rule in self._all_rules():
             if rule.scorer.needs_group:
                 raise UsageError(
                     f"{rule.scorer.name} compares a prompt's samples, so it cannot accept one by "
@@ -124,10 +129,10 @@ class Generate(Step):
             raise UsageError(f"api={api!r} is neither 'chat' nor 'completions'")
         self.api, self.prefill = api, prefill
         self.budget = Budget(budget_tokens, budget_samples, budget_hours)
-        self.template: Template | None = None
+        self.templates: dict[str, Template] = {}
         self._window: Window | None = None
         self._reported = 0.0
-        self.judged, self.unjudged = 0, Counter[str]()
+        self.judged, self.unjudged = Counter[str](), Counter[str]()
         self.numbers: Counter[str] = Counter()
 
     def identity(self) -> dict[str, Any]:
@@ -139,12 +144,12 @@ class Generate(Step):
 
     def prepare(self, context: Context) -> None:
         super().prepare(context)
-        if self.template_name:
-            self._template_file = context.find(self.template_name)
-            self.template = load_template(self._template_file)
+        found = {domain: context.find(name) for domain, name in self.template_names.items()}
+        self.templates = {of: load_template(path, self.fields) for of, path in found.items()}
+        self._template_files = list(dict.fromkeys(found.values()))
 
     def files(self) -> list[Path]:
-        return [self._template_file] if self.template else []
+        return self._template_files
 
     def parallel(self) -> int | None:
         return self.concurrency
@@ -165,7 +170,7 @@ class Generate(Step):
             fixed = self.concurrency or engine.slots
             start = max(1, context.share(fixed or engine.default_concurrency))
             client = Client(engine, store, start if fixed else None, start=start)
-            judging = Judging(self.accept, ask_all=self.keep == "all")
+            judging = Judging(self._all_rules(), ask_all=self.keep == "all")
             stack.callback(judging.close)
             window = Window(
                 stack.enter_context(client),
@@ -175,7 +180,6 @@ class Generate(Step):
                 watch=self._watch,
                 judging=judging,
                 decide=self._decide,
-                rules=frozenset(rule_in_force(rule) for rule in self.accept),
             )
             self._window = window
             self._report()
@@ -190,7 +194,11 @@ class Generate(Step):
         for document in data:
             self.count("prompts", into=1)
             prompt = Sample.from_document(document)
-            problems = (rule.scorer.gold_problem(prompt) for rule in self.accept)
+            rules = rules_for(prompt.domain, self.accept)
+            if isinstance(rules, Refusal):
+                self._leave_out_prompt(document, *rules)
+                continue
+            problems = (rule.scorer.gold_problem(prompt) for rule in rules)
             if problem := next((p for p in problems if p), None):
                 self._leave_out_prompt(document, "gold_unusable", problem)
                 continue
@@ -200,15 +208,23 @@ class Generate(Step):
                 self._leave_out_prompt(document, "template_unfilled", str(error))
                 continue
             keep = None if self.keep == "all" else int(self.keep)
-            yield Rollout(prompt, messages, self.samples, keep)
+            yield Rollout(prompt, messages, self.samples, keep, tuple(rules))
+
+    def _all_rules(self) -> list[Keep]:
+        return [keep for rule in self.accept for keep in rule.keeps()]
 
     def _leave_out_prompt(self, document: Document, reason: str, detail: str) -> None:
         self.drop(document, reason, detail, unit="prompts")
         self.numbers["decided"] += 1
 
     def _messages(self, prompt: Sample) -> tuple[Turn, ...]:
-        if self.template:
-            return self.template.render(prompt, system=self.system)
+        of = (prompt.source, prompt.domain, ANY)
+        if template := next((self.templates[name] for name in of if name in self.templates), None):
+            return template.render(prompt, system=self.system)
+        if self.templates:
+            raise SampleError(
+                f"no template is for domain {prompt.domain!r}; there are {', '.join(self.templates)}"
+            )
         turns = prompt.prompt or (Turn(role="user", content=prompt.problem),)
         return (Turn(role="system", content=self.system), *turns) if self.system else turns
 
@@ -227,7 +243,7 @@ class Generate(Step):
         )
 
     def _watch(self, rollout: Rollout) -> Watch | None:
-        return Watch(rollout.prompt, self.accept) if self.early_stop else None
+        return Watch(rollout.prompt, rollout.rules) if self.early_stop else None
 
     def _decide(self, rollout: Rollout, judged: Judged) -> None:
         """Takes the verdicts on the next sample; accepted ones stay with the rollout, others go to
@@ -247,10 +263,10 @@ class Generate(Step):
 
     def _settle(self, rollout: Rollout, sample: Sample, verdicts: dict[str, Verdict]) -> None:
         """Accepts or refuses a judged sample; the first rule that it breaks is the reason."""
-        self.judged += 1
+        self.judged.update({rule.scorer.name for rule in rollout.rules})
         self.unjudged.update(name for name, verdict in verdicts.items() if not verdict.is_judged)
-        rollout.correct += is_correct(self.accept, verdicts)
-        for rule in self.accept:
+        rollout.correct += is_correct(rollout.rules, verdicts)
+        for rule in rollout.rules:
             verdict = verdicts.get(rule.scorer.name)
             if verdict is None or rule.accepts(verdict):
                 continue
@@ -278,12 +294,12 @@ class Generate(Step):
             yield sample.to_document()
 
     def _check_judged(self, at_end: bool = False) -> None:
-        if self.judged < (20 if at_end else UNJUDGED_AFTER):
-            return
+        enough = 20 if at_end else UNJUDGED_AFTER
         for name, n in self.unjudged.items():
-            if n / self.judged > self.max_unjudged:
+            judged = self.judged[name]
+            if judged >= enough and n / judged > self.max_unjudged:
                 raise RunError(
-                    f"{name} could not judge {n} of {self.judged} samples, more than "
+                    f"{name} could not judge {n} of {judged} samples, more than "
                     f"max_unjudged={self.max_unjudged:g}; "
                     "look at the reasons with: curate report RUN, or leave that rule out"
                 )

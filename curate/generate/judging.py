@@ -26,17 +26,16 @@ class Judged(NamedTuple):
 
 
 class Judging:
-    """Asks the rules of `accept` about samples.
+    """Asks the rules of a prompt about its samples.
 
     Rules that run programs or ask a model (`batch` above 1) are slow: they are asked last, in
     threads, and unless `ask_all` only about what the quick ones accept.
     """
 
-    def __init__(self, accept: Sequence[Keep], *, ask_all: bool) -> None:
-        self.accept, self.ask_all = accept, ask_all
-        self._quick = [rule for rule in accept if rule.scorer.batch == 1]
-        self._slow = [rule for rule in accept if rule.scorer.batch > 1]
-        self._threads = ThreadPoolExecutor(AT_A_TIME, "judge") if self._slow else None
+    def __init__(self, rules: Sequence[Keep], *, ask_all: bool) -> None:
+        self.ask_all = ask_all
+        slow = any(rule.scorer.batch > 1 for rule in rules)
+        self._threads = ThreadPoolExecutor(AT_A_TIME, "judge") if slow else None
         self._finished: queue.SimpleQueue[tuple[Rollout, Judged | BaseException]] = (
             queue.SimpleQueue()
         )
@@ -58,10 +57,12 @@ class Judging:
         if completion.finish_reason == "refused":
             return Judged(sample, {}, completion.error or "")
         if completion.finish_reason == "cut":
-            return Judged(sample, self._of_a_cut(sample, completion.cut_by))
-        verdicts = {rule.scorer.name: rule.verdict(sample) for rule in self._quick}
-        is_open = all(rule.accepts(verdicts[rule.scorer.name]) for rule in self._quick)
-        if self._threads is None or not (is_open or self.ask_all):
+            return Judged(sample, of_a_cut(rollout, sample, completion.cut_by))
+        quick = [rule for rule in rollout.rules if rule.scorer.batch == 1]
+        verdicts = {rule.scorer.name: rule.verdict(sample) for rule in quick}
+        is_open = all(rule.accepts(verdicts[rule.scorer.name]) for rule in quick)
+        is_all = len(quick) == len(rollout.rules)
+        if self._threads is None or is_all or not (is_open or self.ask_all):
             return Judged(sample, verdicts)
         self.waiting += 1
         rollout.is_judging = True
@@ -92,19 +93,20 @@ class Judging:
         done: Callable[[], None],
     ) -> None:
         try:
-            slow = {rule.scorer.name: rule.verdict(sample) for rule in self._slow}
+            slow = [rule for rule in rollout.rules if rule.scorer.batch > 1]
+            found = {**verdicts, **{rule.scorer.name: rule.verdict(sample) for rule in slow}}
             # In the order of `accept`: the first rule that it breaks is the reason.
-            found = {**verdicts, **slow}
-            ordered = {rule.scorer.name: found[rule.scorer.name] for rule in self.accept}
+            ordered = {rule.scorer.name: found[rule.scorer.name] for rule in rollout.rules}
             self._finished.put((rollout, Judged(sample, ordered)))
         except BaseException as error:
             self._finished.put((rollout, error))
         done()
 
-    def _of_a_cut(self, sample: Sample, cut_by: str | None) -> dict[str, Verdict]:
-        """What the rule says that cut an answer off: the fault shows in what it may become."""
-        rule = next(rule for rule in self.accept if rule_in_force(rule) == cut_by)
-        verdict = Verdict(0.0, "cut: no ending of it would be accepted")
-        if rule.scorer.batch == 1 and not rule.accepts(said := rule.scorer.judge(sample)):
-            verdict = said
-        return {rule.scorer.name: verdict}
+
+def of_a_cut(rollout: Rollout, sample: Sample, cut_by: str | None) -> dict[str, Verdict]:
+    """What the rule says that cut an answer off: the fault shows in what it may become."""
+    rule = next(rule for rule in rollout.rules if rule_in_force(rule) == cut_by)
+    verdict = Verdict(0.0, "cut: no ending of it would be accepted")
+    if rule.scorer.batch == 1 and not rule.accepts(said := rule.scorer.judge(sample)):
+        verdict = said
+    return {rule.scorer.name: verdict}

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from curate.engines.attempt import Job
 from curate.engines.request import Completion, Request
@@ -41,6 +42,8 @@ class Rollout:
     samples: int
     keep: int | None
     """Accepted samples that are enough; None asks for all `samples` whatever they are."""
+    rules: tuple[Keep, ...]
+    """What a good answer to this prompt satisfies, in the order of `accept`."""
     accepted: list[Sample] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     tried: int = 0
@@ -61,6 +64,11 @@ class Rollout:
     def asked(self) -> str:
         """What names this rollout: the prompt, or the sample that is being rewritten."""
         return self.prompt.id or self.prompt.prompt_id
+
+    @cached_property
+    def in_force(self) -> frozenset[str]:
+        """The rules that may have cut an answer in the store."""
+        return frozenset(rule_in_force(rule) for rule in self.rules)
 
     @property
     def next_new(self) -> int:
@@ -97,13 +105,13 @@ class Rollout:
 
     def finished(self) -> Iterator[Sample]:
         """The accepted samples with the prompt's counts; a pass rate only where the number tried
-        was fixed.
+        was fixed, and none of both where no rule says what is correct.
         """
-        rate = self.correct / self.tried if self.keep is None and self.tried else None
+        correct = self.correct if self.rules else None
+        is_fixed = self.keep is None and self.tried and correct is not None
+        rate = correct / self.tried if is_fixed and correct is not None else None
         for sample in self.accepted:
-            yield replace(
-                sample, samples_tried=self.tried, samples_correct=self.correct, pass_rate=rate
-            )
+            yield replace(sample, samples_tried=self.tried, samples_correct=correct, pass_rate=rate)
 
     @property
     def outcome(self) -> str:

@@ -16,8 +16,8 @@ class Watch:
     Rules that can only tell at the end are not asked. Never wrong: no ending would be accepted.
     """
 
-    def __init__(self, prompt: Sample, accept: Sequence[Keep]) -> None:
-        watches = [(rule_in_force(r), r.scorer.watch(prompt, r.at_least)) for r in accept]
+    def __init__(self, prompt: Sample, rules: Sequence[Keep]) -> None:
+        watches = [(rule_in_force(r), r.scorer.watch(prompt, r.at_least)) for r in rules]
         self._watches = [(rule, watch) for rule, watch in watches if watch]
         self._half = ""
 

@@ -31,7 +31,6 @@ class Window:
         watch: makes what looks at a growing answer to a prompt, or None; for each attempt anew.
         judging: gives the verdicts on the next sample of a prompt, at once or after a while.
         decide: takes them; called in the order of k.
-        rules: names of the rules that may have cut an answer in the store.
     """
 
     def __init__(
@@ -44,10 +43,9 @@ class Window:
         watch: Callable[[Rollout], Watch | None],
         judging: Judging,
         decide: Callable[[Rollout, Judged], None],
-        rules: frozenset[str],
     ) -> None:
         self.client, self.store, self.budget = client, store, budget
-        self.request, self.watch, self.rules = request, watch, rules
+        self.request, self.watch = request, watch
         self.judging, self.decide = judging, decide
         self.numbers: Counter[str] = Counter()
         self._open: dict[int, Rollout] = {}
@@ -109,7 +107,7 @@ class Window:
                 return False
             known = rollout.ready.pop(k, None)
             request = known[0] if known else self.request(rollout, k)
-            completion = known[1] if known else self._stored(request)
+            completion = known[1] if known else self._stored(rollout, request)
             if completion is None:
                 if self.budget.is_spent(self.client.in_flight):
                     rollout.is_out_of_budget = True
@@ -124,8 +122,8 @@ class Window:
         self._close(rollout)
         return True
 
-    def _stored(self, request: Request) -> Completion | None:
-        completion = self.store.get(request, self.rules)
+    def _stored(self, rollout: Rollout, request: Request) -> Completion | None:
+        completion = self.store.get(request, rollout.in_force)
         self.numbers["from_store"] += completion is not None
         return completion
 
@@ -166,7 +164,7 @@ class Window:
                 if is_ahead and allowed <= 0:
                     return
                 request = self.request(rollout, k)
-                if known := self._stored(request):
+                if known := self._stored(rollout, request):
                     rollout.ready[k] = request, known
                     continue
                 self._ask(rollout, k, request, is_ahead=is_ahead)

@@ -56,7 +56,7 @@ class Shares:
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f"{self.rank:05d}.jsonl.zst.part"
         file = self._stack.enter_context(part.open("wb"))
-        frame = zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False)
+        frame = zstandard.ZstdCompressor(level=1).stream_writer(file, closefd=False)
         return part, file, self._stack.enter_context(frame)
 
 

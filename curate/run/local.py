@@ -8,6 +8,7 @@ see their standard input end and go. Workers stay from stage to stage: a start c
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import queue
 import signal
@@ -43,6 +44,8 @@ class Crew:
 
     They hold `lock_fd`, the run directory's lock, as well: a new run waits until the last is gone.
     """
+
+    at_once = os.cpu_count()
 
     def __init__(self, out: Path, lock_fd: int) -> None:
         self._logs, self._lock_fd = out / "logs", lock_fd

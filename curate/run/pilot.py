@@ -103,10 +103,11 @@ def run_pilot(pipeline: Pipeline, typed: Mapping[str, Any], prompts: int) -> Pil
 
 def read_pilot(run: Run) -> Pilot:
     """The numbers of a run that has ended, prompt by prompt."""
-    funnel, source = run.funnel(), run.stages[0].labels[0]
+    funnel = run.funnel()
+    sources = {stage.labels[0] for stage in run.stages if stage.begins_with_source}
     spent: dict[str, Spent] = {}
     for row in rows_of(run):
-        if row.get("step") == source or not row["prompt_id"]:
+        if row.get("step") in sources or not row["prompt_id"]:
             continue
         of = spent.setdefault(row["prompt_id"], Spent())
         if row["id"]:
@@ -114,7 +115,8 @@ def read_pilot(run: Run) -> Pilot:
             of.kept += "step" not in row
             of.tokens_in += row["prompt_tokens"] or 0
             of.tokens_out += row["completion_tokens"] or 0
-    silent = max(0, funnel[0]["out"] - len(spent)) if funnel[0]["unit"] == "prompts" else 0
+    asked = sum(r["out"] for r in funnel if r["step"] in sources and r["unit"] == "prompts")
+    silent = max(0, asked - len(spent))
     stages = [stage for stage in run.manifest.data["stages"] if stage["numbers"]]
     numbers: Counter[str] = Counter()
     for stage in stages:
@@ -144,10 +146,15 @@ def count_prompts(run: Run) -> int | None:
     """How many prompts a run begins with, by reading them as it would; None where that is dear or
     not possible: of a dataset on the Hub only its `limit` is known, of foreign readers nothing.
     """
-    source = run.stages[0].steps[0]
-    if not isinstance(source, Step) or not source.is_source:
+    counts = [count_of(stage.steps[0]) for stage in run.stages if stage.begins_with_source]
+    return sum(n for n in counts if n) if counts and None not in counts else None
+
+
+def count_of(source: Any) -> int | None:
+    """How many prompts one source gives."""
+    if not isinstance(source, Step):
         return None
-    if str(getattr(source, "spec", "")).startswith(PREFIX):
+    if PREFIX in str(getattr(source, "spec", "")):
         return getattr(source, "limit", None)
     count, before = 0, None
     for document in source.run(iter(())):

@@ -23,11 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import RunError, UsageError
-from curate.run import manifest
+from curate.run import executors, manifest
 from curate.run.documents import Deal
 from curate.run.ledger import Row, stage_funnel
 from curate.run.load import Pipeline
-from curate.run.local import Crew
 from curate.run.manifest import Manifest
 from curate.run.plan import PlannedStage, cut
 from curate.run.prices import prices_near
@@ -60,6 +59,7 @@ class Options:
     workers: int | None = None
     replace: bool = False
     command: str = ""
+    executor: str = "local"
 
 
 class Run:
@@ -74,6 +74,7 @@ class Run:
             out=self.out, project=pipeline.root, pipeline_dir=pipeline.file.parent
         )
         self.stages = cut(pipeline.function(**self.values), options.tasks)
+        self.table = executors.table_for(options.executor, pipeline.root, self.stages)
         for stage in self.stages:
             for step, label in zip(stage.steps, stage.labels, strict=True):
                 if isinstance(step, Step):
@@ -96,11 +97,12 @@ class Run:
                 say(f"nothing to do: {shown(self.out)} is complete (--replace makes it again)")
                 return
             started = time.monotonic()
+            executor = executors.choose(self.options.executor, self.table, self.out, lock_fd)
             self.begin(said)
-            with Crew(self.out, lock_fd) as crew:
+            with executor:
                 for stage in self.stages:
                     if not self.is_done(stage):
-                        self.run_stage(stage, crew)
+                        self.run_stage(stage, executor)
             self.finish(time.monotonic() - started)
 
     def is_complete(self, said: Mapping[str, Any]) -> bool:
@@ -162,18 +164,20 @@ class Run:
             observed_tasks=sum(
                 s.tasks for s in self.stages if s.observes and s.observes is stage.decides
             ),
+            gpus=stage.gpus,
         )
 
-    def run_stage(self, stage: PlannedStage, crew: Crew) -> None:
+    def run_stage(self, stage: PlannedStage, executor: executors.Executor) -> None:
         started = time.monotonic()
-        workers = max(1, min(self.options.workers or os.cpu_count() or 1, stage.workers))
+        at_once = self.options.workers or executor.at_once or stage.tasks
+        workers = max(1, min(at_once, stage.workers))
         self.folder(stage).mkdir(parents=True, exist_ok=True)
         if stage.observes:
             stage.observes.facts.mkdir(parents=True, exist_ok=True)
         progress = Progress(stage.name, self.total_for(stage), prices_near(self.out))
         try:
             spec = self.spec(stage)
-            crew.run_stage(
+            executor.run_stage(
                 spec, self.context, workers, progress.heard, progress.tick, progress.told
             )
         finally:
@@ -320,6 +324,7 @@ def remove_run(out: Path) -> None:
     """Removes what a run wrote, the manifest last, so that a kill in between leaves something to
     continue.
     """
+    executors.end_jobs(out)
     for name in (*OURS[1:], OURS[0]):
         path = out / name
         if path.is_dir():

@@ -46,6 +46,8 @@ class StageSpec:
     """The step in two passes whose documents pass here, or that decides here about all of them."""
     observed_tasks: int = 0
     """Of a decision: how many tasks observed."""
+    gpus: int = 0
+    """What `Stage(..., gpus=8)` asks for each task."""
 
 
 class StageExecutor(PipelineExecutor):

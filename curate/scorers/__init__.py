@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from curate.scorers.math_answer import MathAnswer
     from curate.scorers.passed_tests import PassedTests
     from curate.scorers.personal_data import PersonalData
+    from curate.scorers.problem_asks import MultiPartProblem, ProofProblem
+    from curate.scorers.problem_context import (
+        LinkInProblem,
+        MissingContext,
+        MissingFigure,
+        MissingOptions,
+    )
+    from curate.scorers.problem_text import AnswerInProblem, ProblemLength, UnfinishedProblem
     from curate.scorers.readability import Readability
     from curate.scorers.reasoning_gym import ReasoningGym
     from curate.scorers.reasoning_steps import ReasoningSteps
@@ -38,12 +46,14 @@ if TYPE_CHECKING:
     from curate.scorers.scorer import Scorer, scorer_from
     from curate.scorers.soft_overlong import SoftOverlong
     from curate.scorers.tag_count import TagCount
+    from curate.scorers.text_answer import TextAnswer
     from curate.scorers.think_format import ThinkFormat
     from curate.scorers.toxicity import Toxicity
 
 __all__ = [
     "Agreed",
     "AllOf",
+    "AnswerInProblem",
     "BoxedAnswer",
     "Choice",
     "CodeFormat",
@@ -61,10 +71,17 @@ __all__ = [
     "Language",
     "LanguageConsistency",
     "Length",
+    "LinkInProblem",
     "Majority",
     "MathAnswer",
+    "MissingContext",
+    "MissingFigure",
+    "MissingOptions",
+    "MultiPartProblem",
     "PassedTests",
     "PersonalData",
+    "ProblemLength",
+    "ProofProblem",
     "Readability",
     "ReasoningGym",
     "ReasoningSteps",
@@ -77,14 +94,17 @@ __all__ = [
     "Scorer",
     "SoftOverlong",
     "TagCount",
+    "TextAnswer",
     "ThinkFormat",
     "Toxicity",
+    "UnfinishedProblem",
     "scorer_from",
 ]
 
 _MODULES = {
     "Agreed": "composed",
     "AllOf": "composed",
+    "AnswerInProblem": "problem_text",
     "BoxedAnswer": "boxed_answer",
     "Choice": "choice",
     "CodeFormat": "code_format",
@@ -102,10 +122,17 @@ _MODULES = {
     "Language": "language",
     "LanguageConsistency": "language_consistency",
     "Length": "length",
+    "LinkInProblem": "problem_context",
     "Majority": "majority",
     "MathAnswer": "math_answer",
+    "MissingContext": "problem_context",
+    "MissingFigure": "problem_context",
+    "MissingOptions": "problem_context",
+    "MultiPartProblem": "problem_asks",
     "PassedTests": "passed_tests",
     "PersonalData": "personal_data",
+    "ProblemLength": "problem_text",
+    "ProofProblem": "problem_asks",
     "Readability": "readability",
     "ReasoningGym": "reasoning_gym",
     "ReasoningSteps": "reasoning_steps",
@@ -118,8 +145,10 @@ _MODULES = {
     "Scorer": "scorer",
     "SoftOverlong": "soft_overlong",
     "TagCount": "tag_count",
+    "TextAnswer": "text_answer",
     "ThinkFormat": "think_format",
     "Toxicity": "toxicity",
+    "UnfinishedProblem": "problem_text",
     "scorer_from": "scorer",
 }
 

@@ -47,6 +47,8 @@ class ForeignScript(Scorer):
         target = target_of(sample, self.language)
         if not target.scripts:
             return Verdict(None, f"no script is known for language {target.language}")
+        if self.letters is None and "Latin" in target.scripts and not _may_leak(target, sample):
+            return Verdict(1.0)
         fault = _Leaks(self.letters, target, sample.problem).add(sample.text, is_whole=True)
         return Verdict(0.0, fault) if fault else Verdict(1.0)
 
@@ -55,6 +57,13 @@ class ForeignScript(Scorer):
         if not target.scripts or at_least <= 0:
             return None
         return _Leaks(self.letters, target, prompt.problem)
+
+
+def _may_leak(target: Target, sample: Sample) -> bool:
+    """False where the text has no foreign word, were its code and addresses shown as well."""
+    if sample.text.isascii():
+        return False
+    return any(map(_is_word, _foreign_words(target.scripts).finditer(sample.text)))
 
 
 class _Leaks:

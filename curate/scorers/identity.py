@@ -9,6 +9,7 @@ from functools import cache
 from curate.sample import Sample, Verdict
 from curate.scorers.new_sentences import Sentencewise, sentences
 from curate.scorers.scorer import Scorer, Watching
+from curate.scorers.substrings import Substrings
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Identity(Scorer):
     maker: str = ""
 
     def judge(self, sample: Sample) -> Verdict:
+        if not _stems().which(sample.text.lower()):
+            return Verdict(1.0)
         fault = next(filter(None, map(self._fault, sentences(sample.text))), None)
         return Verdict(0.0, fault) if fault else Verdict(1.0)
 
@@ -141,6 +144,11 @@ _HEARSAY = re.compile(
 """Before a claim that is not the speaker's own."""
 _ASKED = re.compile(r"[^,\uff0c]*[?\uff1f]\s*")
 _QUOTED = re.compile(r'"[^"]*"|“[^”]*”|「[^」]*」|『[^』]*』|«[^»]*»')
+
+
+@cache
+def _stems() -> Substrings:
+    return Substrings(_STEMS)
 
 
 @cache

@@ -18,7 +18,7 @@ from curate.scorers.language_segments import TOLD_APART, Segments, is_foreign
 from curate.scorers.languages import code_of, identify
 from curate.scorers.mask import Mask, mask
 from curate.scorers.scorer import Scorer, Watching
-from curate.scorers.scripts import SCRIPTS_OF, Scripts, language_of
+from curate.scorers.scripts import SCRIPTS_OF, Scripts, ascii_words, language_of
 from curate.text import CLOSE, OPEN
 
 By = Literal["language", "script"]
@@ -96,8 +96,12 @@ class LanguageConsistency(Scorer):
         target = target_of(sample, self.language, self.by)
         if not target.scripts:
             return Verdict(None, f"no script is known for language {target.language}")
-        reasoning = sample.text if sample.reasoning is None else sample.reasoning
-        found = _Counted(self, target).feed(mask(reasoning), is_whole=True)
+        shown = mask(sample.text if sample.reasoning is None else sample.reasoning)
+        plain = ascii_words(shown) if (self.unit, self.by) == ("words", "script") else None
+        if plain is not None and plain >= self.min_words:
+            own = plain if "Latin" in target.scripts else 0
+            return Verdict(own / plain, f"{own} of {plain} words in {target.language}")
+        found = _Counted(self, target).feed(shown, is_whole=True)
         enough = {"words": self.min_words, "letters": 4 * self.min_words, "segments": 1}[self.unit]
         if len(found) < enough:
             return Verdict(None, f"{len(found)} {self.unit}, fewer than {enough}")

@@ -10,11 +10,13 @@ import re
 import sys
 from typing import NamedTuple
 
+_BEGINS = r"(?=[`$\\<\[h])"
+"""What every opener begins with: looked for first, it halves the time."""
 _OPENERS = re.compile(
-    r"```|\$\$|(?<!\\)\$|\\\[|\\\(|\\begin\{(?P<name>\w{1,20}\*?)\}|`|https?://\S{0,2000}"
-    r"|\\[A-Za-z]{1,40}|</?(?:think|answer)>|\[asy\]"
+    _BEGINS + r"(?:```|\$\$|(?<!\\)\$|\\\[|\\\(|\\begin\{(?P<name>\w{1,20}\*?)\}|`|https?://\S{0,2000}"
+    r"|\\[A-Za-z]{1,40}|</?(?:think|answer)>|\[asy\])"
 )
-_CODE_OPENERS = re.compile(r"```|`|https?://\S{0,2000}|\[asy\]")
+_CODE_OPENERS = re.compile(_BEGINS + r"(?:```|`|https?://\S{0,2000}|\[asy\])")
 _SURE = 32
 """Characters after which it is known which opener this is: the longest has 29."""
 _BEGUN = 8

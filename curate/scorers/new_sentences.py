@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 _END = re.compile(r"(?<=[.!?])\s|(?<=[。\uff01\uff1f])|\n|(</?think>|</?answer>)")
 _BEGUN = 8
@@ -36,8 +36,19 @@ class NewSentences:
 
 def sentences(text: str) -> list[str]:
     """All sentences of a text and its tags, in order."""
-    new = NewSentences()
-    return [*new.feed(text), *_cut(new.unfinished)]
+    return [sentence for sentence, _ in sentences_from(text, 0)]
+
+
+def sentences_from(text: str, start: int) -> Iterator[tuple[str, int]]:
+    """The sentences and tags from `start` on, one at a time, each with where it ends."""
+    for end in _END.finditer(text, start):
+        for part in _cut(text[start : end.start()]) if end.start() > start else ():
+            yield part, end.start()
+        if end[1]:
+            yield end[1], end.end()
+        start = end.end()
+    for part in _cut(text[start:]):
+        yield part, len(text)
 
 
 class Sentencewise:

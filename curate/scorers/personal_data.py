@@ -35,6 +35,8 @@ class PersonalData(Scorer):
     """
 
     def judge(self, sample: Sample) -> Verdict:
+        if not _may_hold(sample.text):
+            return Verdict(1.0)
         fault = next(filter(None, map(_fault, sentences(sample.text))), None)
         return Verdict(0.0, fault) if fault else Verdict(1.0)
 
@@ -44,13 +46,37 @@ class PersonalData(Scorer):
 
 def _fault(sentence: str) -> str | None:
     """What it holds; the reason must not spread it, so it shows three characters."""
-    if "@" not in sentence and not _DIGITS.search(sentence):
+    if not _may_hold(sentence) or not ("@" in sentence or _DIGITS.search(sentence)):
         return None
     for kind in _KINDS:
         for found in kind.pattern.finditer(sentence):
             if kind.is_real(found):
                 return f"{kind.name}: {found.group().strip()[:3]}…"
     return None
+
+
+def _may_hold(text: str) -> bool:
+    """False where no pattern of `_KINDS` can match, whatever it wants around it.
+
+    Every digit is read as 0, every hexadecimal letter as f and every other one as g: what is to be
+    looked for is then nearly literal, and that takes a thirtieth of the patterns' time.
+    """
+    shape = text.encode("utf-8", "replace").translate(_SHAPES)
+    return b"@" in shape or any(map(shape.__contains__, _RUNS)) or any(p.search(shape) for p in _SHAPED)
+
+
+_SHAPES = bytes.maketrans(
+    b"123456789abcdeABCDEFhijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ",
+    b"0" * 9 + b"f" * 11 + b"g" * 39,
+)
+_RUNS = (b"0" * 8, b"00-0000", b"0000 0000 0", b"0000-0000-0", b"000000-00000", b"000000 00000")
+"""Of telephone, social security, card and identity numbers."""
+_SHAPED = (
+    re.compile(rb"\+0{1,3}[ .-]?(?:\(0{1,4}\)[ .-]?00|0{1,4}[ .-]00)"),  # a telephone number
+    re.compile(rb"00(?<=[fg]{2}00)(?:[fg0]{11}|(?: [fg0]{4}){2})"),  # a bank account
+    re.compile(rb"0\.0{1,3}\.0{1,3}\.0"),  # an IP address of version 4
+    re.compile(rb":[0f]{1,4}:"),  # of version 6
+)
 
 
 def _is_somebodys(found: re.Match[str]) -> bool:

@@ -8,7 +8,7 @@ from curate.errors import UsageError
 from curate.sample import Sample, Verdict
 from curate.scorers.new_words import NewWords
 from curate.scorers.scorer import Scorer, Watching
-from curate.text import CLOSE, OPEN
+from curate.text import CLOSE, OPEN, words
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,17 @@ class Readability(Scorer):
     def judge(self, sample: Sample) -> Verdict:
         reasoning, closed, rest = sample.text.rpartition(CLOSE)
         reasoning = (reasoning if closed else rest).lstrip().removeprefix(OPEN)
+        if not any(fence in reasoning for fence in _FENCES) and not self._may_be_long(reasoning):
+            return Verdict(1.0)
         fault = _Lines(self).add(f"{reasoning}\n")
         return Verdict(0.0, fault) if fault else Verdict(1.0)
+
+    def _may_be_long(self, reasoning: str) -> bool:
+        """False where no line has the words of a long paragraph; none has more than characters."""
+        longest = self.paragraph_words
+        return longest is not None and any(
+            len(line) > longest and len(words(line)) > longest for line in reasoning.split("\n")
+        )
 
     def watch(self, prompt: Sample, at_least: float) -> Watching | None:
         return _Growing(self) if at_least > 0 else None

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from curate.sample import Sample, Verdict
-from curate.scorers.new_sentences import Sentencewise, sentences
+from curate.scorers.new_sentences import Sentencewise, sentences_from
 from curate.scorers.scorer import Scorer, Watching
 from curate.text import CLOSE, OPEN
 
@@ -34,11 +34,30 @@ class Refusal(Scorer):
     """
 
     def judge(self, sample: Sample) -> Verdict:
-        fault = next(filter(None, map(_Response().fault, sentences(sample.text))), None)
+        fault = _fault(sample.text)
         return Verdict(0.0, fault) if fault else Verdict(1.0)
 
     def watch(self, prompt: Sample, at_least: float) -> Watching | None:
         return Sentencewise(_Response().fault) if at_least > 0 else None
+
+
+def _fault(text: str) -> str | None:
+    """How it refuses; sentences that are not looked at are not even cut out."""
+    response, start = _Response(), 0
+    while True:
+        for sentence, end in sentences_from(text, start):
+            if fault := response.fault(sentence):
+                return fault
+            if not response.is_looking:
+                break
+        else:
+            return None
+        if (tag := _TAG.search(text, end)) is None:
+            return None
+        start = tag.start()
+
+
+_TAG = re.compile(f"{OPEN}|{CLOSE}")
 
 
 class _Response:
@@ -49,6 +68,10 @@ class _Response:
 
     def __init__(self) -> None:
         self._left = _LOOKED_AT
+
+    @property
+    def is_looking(self) -> bool:
+        return self._left > 0
 
     def fault(self, sentence: str) -> str | None:
         if sentence in (OPEN, CLOSE):

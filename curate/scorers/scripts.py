@@ -95,15 +95,47 @@ def language_of(text: str) -> str:
     return _FIRST.get(best) or next(k for k, v in SCRIPTS_OF.items() if v == (best,))
 
 
+def ascii_words(text: str) -> int | None:
+    """How many words `Scripts` finds in a whole text that is masked; None where it has letters
+    other than those of ASCII. Takes a tenth of the time.
+
+    >>> ascii_words("So sin x is 2 AB, or π/2 each."), len(Scripts().feed("So, is or each. "))
+    (4, 4)
+    >>> ascii_words("So 三 is three.") is None
+    True
+    """
+    if not text.isascii() and _beyond_ascii().search(text):
+        return None
+    found = text.encode("ascii", "replace").translate(_TO_SPACES).split()
+    words = set(found)
+    skipped = {w for w in words if len(w) < 4 and (len(w) == 1 or w.isupper() or w in _SKIPPED)}
+    count = len(found) - sum(map(skipped.__contains__, found))
+    return count + sum((len(word) - 1) // _LONGEST for word in found if len(word) > _LONGEST)
+
+
+_LONGEST = 64
+_NAMES = codes("sin cos tan cot log ln lim mod gcd lcm mm cm dm km mg kg ml")
+_SKIPPED = frozenset(name.encode() for name in _NAMES)
+_TO_SPACES = bytes(c if chr(c).isalpha() and c < 128 else 32 for c in range(256))
+
+
+@cache
+def _beyond_ascii() -> re.Pattern[str]:
+    """Letters of `CLASSES` other than those of ASCII; of Greek three in a row."""
+    others = "".join(letters for script, letters in CLASSES.items() if script != "Greek")
+    return re.compile(f"[{others.replace('A-Za-z', '')}]|[{CLASSES['Greek']}]{{3}}")
+
+
 @cache
 def _pattern(unit: Unit) -> re.Pattern[str]:
     # A single Latin letter or a few capitals name a variable or a point, in whatever language. A
     # word is cut at 64 letters, so a growing one is counted at last.
-    repeat = {k: "" if unit == "letters" or k in _UNSPACED else "{1,64}" for k in CLASSES}
-    names = "sin|cos|tan|cot|log|ln|lim|mod|gcd|lcm|mm|cm|dm|km|mg|kg|ml"
+    longest = f"{{1,{_LONGEST}}}"
+    repeat = {k: "" if unit == "letters" or k in _UNSPACED else longest for k in CLASSES}
+    names = "|".join(_NAMES)
     skip = rf"(?<![A-Za-z])(?:[A-Za-z]|[A-Z]{{2,3}}|{names})(?![A-Za-z])|"
     scripts = "|".join(f"(?P<{k}>[{v}]{repeat[k]})" for k, v in CLASSES.items() if k != "Greek")
-    greek = rf"(?P<Greek>[{CLASSES['Greek']}]{{3,64}})"  # π and θ are formulas
+    greek = rf"(?P<Greek>[{CLASSES['Greek']}]{{3,{_LONGEST}}})"  # π and θ are formulas
     a_letter = r"(?![\x00-@\[-`{-\x7f])"  # which ASCII has few of; takes half the time
     return re.compile(f"{a_letter}(?:{'' if unit == 'letters' else skip}{scripts}|{greek})")
 

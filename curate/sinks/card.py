@@ -51,6 +51,13 @@ def find_template(path: Path) -> Template:
         raise UsageError(f"card {path.name}, line {error.lineno}: {error.message}") from None
 
 
+def files(path: Path) -> list[Path]:
+    """The template's file and those that it is made of."""
+    from curate.sinks.markdown import card_files
+
+    return card_files(path)
+
+
 def render(
     template: Template,
     *,
@@ -59,12 +66,15 @@ def render(
     statistics: Statistics,
     shards: Sequence[Shard],
     audits: Sequence[Mapping[str, Any]] = (),
+    fields: pyarrow.Schema | None = None,
+    pairs: Mapping[str, Any] | None = None,
 ) -> str:
     """The card as Markdown; RunError names what a template asks for that is not there."""
     from jinja2 import TemplateError
 
     try:
-        return template.render(values(manifest, funnel, statistics, shards, audits))
+        told = values(manifest, funnel, statistics, shards, audits, fields, pairs)
+        return template.render(told)
     except TemplateError as error:
         raise RunError(f"card {template.name} cannot be written: {error}") from None
 
@@ -88,12 +98,16 @@ def values(
     statistics: Statistics,
     shards: Sequence[Shard],
     audits: Sequence[Mapping[str, Any]] = (),
+    fields: pyarrow.Schema | None = None,
+    pairs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What a template can use. What is not known is None, an empty list or 0, never missing."""
     told = public_manifest(manifest)
     engine = told.get("engine") or {}
     return {
-        "metadata": metadata(statistics, shards),
+        "metadata": metadata(statistics, shards, fields or schema()),
+        "pairs": pairs or {},
+        "notes": told.get("notes") or {},
         "pipeline": {"file": None, "name": None, "doc": None} | told["pipeline"],
         "parameters": told["parameters"],
         "command": told["command"],
@@ -113,14 +127,17 @@ def values(
     }
 
 
-def metadata(statistics: Statistics, shards: Sequence[Shard]) -> dict[str, Any]:
-    """The part of the card's YAML that follows from the rows."""
+def metadata(
+    statistics: Statistics, shards: Sequence[Shard], fields: pyarrow.Schema
+) -> dict[str, Any]:
+    """The part of the card's YAML that follows from the rows, whose columns are `fields`."""
+    rows = sum(shard.rows for shard in shards)
     codes = {c.split("-")[0].lower() for c in statistics.languages if c}
     licenses = sorted({hub_license(name) for name in statistics.licenses})
     found: dict[str, Any] = {
         "language": sorted(c for c in codes if re.fullmatch("[a-z]{2,3}", c)),
         "license": licenses[0] if len(licenses) == 1 else licenses,
-        "size_categories": [size_category(statistics.rows)],
+        "size_categories": [size_category(rows)],
     }
     size = sum(s.arrow_bytes for s in shards)
     return {k: v for k, v in found.items() if v} | {
@@ -132,8 +149,8 @@ def metadata(statistics: Statistics, shards: Sequence[Shard]) -> dict[str, Any]:
         ],
         "dataset_info": {
             "config_name": "default",
-            "features": features(schema()),
-            "splits": [{"name": "train", "num_bytes": size, "num_examples": statistics.rows}],
+            "features": features(fields),
+            "splits": [{"name": "train", "num_bytes": size, "num_examples": rows}],
             "download_size": sum(s.bytes for s in shards),
             "dataset_size": size,
         },

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from pathlib import Path
@@ -20,7 +21,7 @@ from datatrove.utils.logging import logger
 
 from curate.errors import RunError, UsageError
 from curate.project import template_root
-from curate.sample import Sample
+from curate.sample import Sample, is_prompt_document
 from curate.sinks import card
 from curate.sinks.atomic import replacing
 from curate.sinks.audits import AUDITS, read_audits
@@ -28,7 +29,7 @@ from curate.sinks.provenance import named_files, public_manifest, read_json
 from curate.sinks.shards import Shard, read_rows, write_shards
 from curate.sinks.sorting import Sorter
 from curate.sinks.statistics import Statistics
-from curate.step import Context, Step
+from curate.step import Context, Step, unit_of
 
 CARD = "cards/cold_start.md"
 REPORT_EVERY = 500
@@ -36,7 +37,7 @@ LARGEST_KEPT_FILE = 1 << 20
 
 
 class DatasetFolder(Step):
-    """Writes OUT/dataset from all samples of the run, and yields them again in the dataset's order.
+    """Writes OUT/dataset from all samples of the run, or prompts, and yields them in its order.
 
     The folder appears when it is complete and takes the place of an older one. The same rows give
     byte-identical shards. Raises RunError when two samples have one id. Sorting spills to disk:
@@ -65,7 +66,7 @@ class DatasetFolder(Step):
 
     def files(self) -> list[Path]:
         audits = self._context.project / AUDITS
-        return [self._card_file, *([audits] if audits.is_file() else [])]
+        return [*card.files(self._card_file), *([audits] if audits.is_file() else [])]
 
     def run(
         self, data: Iterable[Document] | None, rank: int = 0, world_size: int = 1
@@ -101,10 +102,15 @@ class DatasetFolder(Step):
         return self.context
 
     def _sorted(self, data: Iterable[Document], scratch: Path) -> Iterator[dict[str, Any]]:
+        self._units: Counter[str] = Counter()
         rows = Sorter[dict[str, Any]](scratch / "rows")
         ids = Sorter[dict[str, Any]](scratch / "ids", key=itemgetter("id"), memory_mb=64)
         for number, document in enumerate(data, 1):
             row = Sample.from_document(document).to_row()
+            if is_prompt_document(document):  # of no sample: its id and turns are the prompt's own
+                row["id"] = row["id"] or row["prompt_id"]
+                row["prompt"] = row["prompt"] or [{"role": "user", "content": row["problem"]}]
+            self._units[unit_of(document)] += 1
             rows.add(row)
             ids.add({"id": row["id"]})
             if number % REPORT_EVERY == 0:
@@ -112,10 +118,15 @@ class DatasetFolder(Step):
         refuse_doubles(row["id"] for row in ids.rows())
         yield from rows.rows()
 
-    def _describe(self, part: Path, statistics: Statistics, shards: list[Shard]) -> None:
-        """Writes the card and `.curate/`."""
+    def _describe(
+        self, part: Path, statistics: Statistics, shards: list[Shard], **further: Any
+    ) -> None:
+        """Writes the card, with what it is told `further`, and `.curate/`."""
         manifest: dict[str, Any] = read_json(self._context.out / "manifest.json", {})
-        own = {"step": self.label, "unit": "samples", "in": statistics.rows, "out": statistics.rows}
+        own = [
+            {"step": self.label, "unit": unit, "in": n, "out": n}
+            for unit, n in sorted(self._units.items() or [("samples", 0)])
+        ]
         funnel = [
             row
             for row in read_json(self._context.out / "funnel.json", [])
@@ -124,10 +135,11 @@ class DatasetFolder(Step):
         text = card.render(
             card.find_template(self._card_file),
             manifest=manifest,
-            funnel=[*funnel, own],
+            funnel=[*funnel, *own],
             statistics=statistics,
             shards=shards,
             audits=read_audits(self._context.project),
+            **further,
         )
         (part / "README.md").write_text(text, encoding="utf-8")
         about = part / ".curate"

@@ -14,22 +14,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, meta
 from markupsafe import Markup
 
+from curate.project import template_root
 from curate.sinks.provenance import spell
 
 LONGEST_INLINE = 300
 
 
 def environment(folder: Path) -> Environment:
-    """Jinja for cards in `folder`; an unknown name in a template is an error, None is written as
+    """Jinja for cards in `folder`, which may extend ours; an unknown name in a template is an error, None is written as
     `unknown`.
     """
     # With autoescape Jinja keeps what templates and macros wrote apart from values; `finalize` then
     # escapes the values for Markdown, and Jinja's own HTML escape leaves its Markup alone.
     found = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, template_root() / "cards"]),
         autoescape=True,
         finalize=_escaped,
         undefined=StrictUndefined,
@@ -50,8 +51,20 @@ def environment(folder: Path) -> Environment:
 
 
 def card_template(path: Path) -> Template:
-    """The template in a file; includes are looked for beside it."""
+    """The template in a file; what it extends or includes is looked for beside it."""
     return environment(path.parent).get_template(path.name)
+
+
+def card_files(path: Path) -> list[Path]:
+    """The template's file and those that it extends or includes, where they are named plainly."""
+    jinja, files = environment(path.parent), [path]
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        for name in meta.find_referenced_templates(jinja.parse(text)):
+            found = jinja.loader and jinja.loader.get_source(jinja, name)[1] if name else None
+            if found and Path(found) not in files:
+                files.append(Path(found))
+    return files
 
 
 def escape(value: str) -> Markup:

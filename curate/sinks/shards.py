@@ -9,10 +9,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curate.sample import schema
 from curate.sinks.sorting import batches, text_bytes
+
+if TYPE_CHECKING:
+    import pyarrow
 
 Row = Mapping[str, Any]
 
@@ -35,8 +38,12 @@ class Shard(NamedTuple):
     sha256: str
 
 
-def write_shards(rows: Iterable[Row], folder: Path, *, shard_bytes: int) -> list[Shard]:
+def write_shards(
+    rows: Iterable[Row], folder: Path, *, shard_bytes: int, fields: pyarrow.Schema | None = None
+) -> list[Shard]:
     """Writes `data/train-*.parquet` under `folder` from sorted rows; without rows one empty shard.
+
+    `fields` are the columns, those of samples where nothing else is said.
 
     A shard ends with the first prompt that takes it to `shard_bytes` of text, so no prompt is in
     two shards. The same rows give the same bytes.
@@ -44,9 +51,9 @@ def write_shards(rows: Iterable[Row], folder: Path, *, shard_bytes: int) -> list
     data = folder / "data"
     data.mkdir(parents=True)
     written = [
-        _write(members, data / f"{number:05d}.parquet")
+        _write(members, data / f"{number:05d}.parquet", fields or schema())
         for number, members in groupby(rows, _ShardNumber(shard_bytes))
-    ] or [_write((), data / "00000.parquet")]
+    ] or [_write((), data / "00000.parquet", fields or schema())]
     return [_named(shard, number, len(written), folder) for number, shard in enumerate(written)]
 
 
@@ -83,20 +90,20 @@ class _ShardNumber:
         return self.number
 
 
-def _write(rows: Iterable[Row], path: Path) -> Shard:
+def _write(rows: Iterable[Row], path: Path, fields: pyarrow.Schema) -> Shard:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     count = arrow_bytes = 0
     with pq.ParquetWriter(
         path,
-        schema(),
+        fields,
         compression="zstd",
         use_content_defined_chunking=CHUNKING,  # type: ignore[arg-type]
         write_page_index=True,
     ) as writer:
         for batch in batches(rows, ROW_GROUP_BYTES):
-            table = pa.Table.from_pylist(batch, schema=schema())
+            table = pa.Table.from_pylist(batch, schema=fields)
             writer.write_table(table, row_group_size=len(batch))
             count += len(batch)
             arrow_bytes += table.nbytes

@@ -3,6 +3,7 @@
     Prompts("problems.jsonl.gz", limit=1000)
     Prompts("hub:open-r1/OpenR1-Math-220k@main?config=default", source="openr1-math")
     Prompts("reasoning-gym:chain_sum,gcd?size=500")
+    Prompts("easy_stem.jsonl;easy_code.jsonl;reasoning-gym:syllogism", limit=90)  # 30 of each
 
 A row needs `problem` or `messages`; see `curate.sources.row` for the others. A prompt's id is a
 hash of what it says, so the order of rows, their file and the number of tasks do not change it.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from curate.sample import Sample
 from curate.sources import gym, hub
 from curate.sources.files import FileSource, open_files
 from curate.sources.row import BadRow, Defaults, Place, Source, read_row
+from curate.sources.several import SeveralSources
+from curate.sources.template import fill
 from curate.step import Context, Step
 
 SHOWN_CHARACTERS = 2_000
@@ -84,8 +87,9 @@ class Prompts(Step):
         spec: a `.jsonl`, `.jsonl.gz`, `.jsonl.zst` or `.parquet` file or a folder of them,
         `hub:NAME@REVISION[?config=…&split=…]`,
             or `reasoning-gym:TASK[,TASK…][?param=value&…]` (10,000 rows a task with seed 0, where
-            not said otherwise).
+            not said otherwise), or several of these with `;` between them, which take turns.
         limit: the first so many prompts; None for all.
+        fields: what `{{field}}`s in the rows' texts stand for, such as the model's own name.
         source, domain, language: for rows that do not say it. Without them the source is the name
         of the file, dataset or
             task, the domain is `math` where the answer is a number and else `general`, the language
@@ -109,6 +113,7 @@ class Prompts(Step):
         source: str | None = None,
         domain: str | None = None,
         language: str | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         if limit is not None and limit < 1:
@@ -116,30 +121,38 @@ class Prompts(Step):
         self.spec = spec
         self.limit = limit
         self.source, self.domain, self.language = source, domain, language
+        self.fields = dict(fields or {})
 
     def prepare(self, context: Context) -> None:
         """Opens what `spec` names; UsageError when it is not there or holds no questions."""
         super().prepare(context)
-        self.rows_of = self._open(context)
+        parts = tuple(self._open(spec, context) for spec in self._specs)
+        self.rows_of = parts[0] if len(parts) == 1 else SeveralSources(parts)
         self.rows_of.check()
 
-    def _open(self, context: Context) -> Source:
-        if self.spec.startswith(hub.PREFIX):
-            return hub.open_hub(self.spec, streaming=self.limit is not None)
-        if self.spec.startswith(gym.PREFIX):
-            return gym.open_gym(self.spec, self.source, self.domain, self.language)
-        return open_files(self.spec, context)
+    @property
+    def _specs(self) -> list[str]:
+        return [part.strip() for part in self.spec.split(";") if part.strip()] or [self.spec]
+
+    def _open(self, spec: str, context: Context) -> Source:
+        if spec.startswith(hub.PREFIX):
+            return hub.open_hub(spec, streaming=self.limit is not None)
+        if spec.startswith(gym.PREFIX):
+            return gym.open_gym(spec, self.source, self.domain, self.language)
+        return open_files(spec, context)
 
     def files(self) -> list[Path]:
         """The local files that are read, in order; none for the Hub and reasoning-gym."""
-        return list(self.rows_of.paths) if isinstance(self.rows_of, FileSource) else []
+        is_local = isinstance(self.rows_of, FileSource | SeveralSources)
+        return list(self.rows_of.paths) if is_local else []
 
     def identity(self) -> dict[str, Any]:
         """The arguments, a file by its name alone: what it holds is hashed by the run."""
-        said = super().identity()
-        if self.spec.startswith(gym.PREFIX):
-            return said | {"reasoning_gym": gym.version()}
-        return said if self.spec.startswith(hub.PREFIX) else said | {"spec": Path(self.spec).name}
+        called = (gym.PREFIX, hub.PREFIX)
+        names = [spec if spec.startswith(called) else Path(spec).name for spec in self._specs]
+        said = super().identity() | {"spec": ";".join(names)}
+        is_gym = any(spec.startswith(gym.PREFIX) for spec in self._specs)
+        return said | ({"reasoning_gym": gym.version()} if is_gym else {})
 
     def run(
         self, data: Iterable[Document] | None = None, rank: int = 0, world_size: int = 1
@@ -181,8 +194,21 @@ class Prompts(Step):
             if isinstance(value, BadRow):
                 yield place, value
                 continue
-            prompt = read_row(value, defaults)
+            prompt = read_row(filled(value, self.fields) if self.fields else value, defaults)
             if isinstance(prompt, BadRow):
                 shown = json.dumps(value, ensure_ascii=False, default=str)
                 prompt = BadRow(prompt.reason, prompt.problem, shown)
             yield place, prompt
+
+
+def filled(value: Any, fields: Mapping[str, str]) -> Any:
+    """A row with the fields in its texts filled.
+
+    >>> filled({"problem": "Are you {{name}}?", "answer": None}, {"name": "Ada"})
+    {'problem': 'Are you Ada?', 'answer': None}
+    """
+    if isinstance(value, str):
+        return fill(value, fields)
+    if isinstance(value, Mapping):
+        return {k: filled(v, fields) for k, v in value.items()}
+    return [filled(v, fields) for v in value] if isinstance(value, list) else value

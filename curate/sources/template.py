@@ -21,7 +21,7 @@ before it are shots.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -101,8 +101,11 @@ class Template:
         return FIELD.sub(value, text)
 
 
-def load_template(path: str | Path) -> Template:
-    """Reads a template; UsageError with FILE:LINE for what is wrong with it."""
+def load_template(path: str | Path, fields: Mapping[str, str] | None = None) -> Template:
+    """Reads a template; UsageError with FILE:LINE for what is wrong with it.
+
+    `fields` are further `{{field}}`s, which say the same to every sample.
+    """
     path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -114,6 +117,7 @@ def load_template(path: str | Path) -> Template:
         if marker := MARKER.fullmatch(line):
             turns.append((_role(marker[1], where), [], number))
         elif turns:
+            line = fill(line, fields or {})
             _check_fields(line, where)
             turns[-1][1].append(line)
     _check_order([(role, f"{path}:{number}") for role, _, number in turns], str(path))
@@ -124,6 +128,15 @@ def load_template(path: str | Path) -> Template:
     if "{{problem}}" not in texts[-1][1]:
         raise UsageError(f"{path}:{turns[-1][2]}: the last user turn must hold {{{{problem}}}}")
     return Template(texts, path.name)
+
+
+def fill(text: str, fields: Mapping[str, str]) -> str:
+    """The text with these fields filled; others stay as they are.
+
+    >>> fill("{{name}} asks: {{problem}}", {"name": "Ada"})
+    'Ada asks: {{problem}}'
+    """
+    return FIELD.sub(lambda match: fields.get(match[1], match[0]), text)
 
 
 def _role(word: str, where: str) -> str:

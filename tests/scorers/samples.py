@@ -32,6 +32,7 @@ from curate.scorers import (
     Scorer,
     SoftOverlong,
     TagCount,
+    TextAnswer,
     ThinkFormat,
 )
 
@@ -100,6 +101,8 @@ SCORERS: list[Scorer] = [
     Reflection(),
     Reflection(enough=3),
     Refusal(),
+    TextAnswer(),
+    TextAnswer(longest=9),
 ]
 
 COMPOSED: list[Scorer] = [

@@ -194,7 +194,7 @@ def test_a_rule_that_cannot_tell_early_is_not_watched() -> None:
         *("Choice", "MathAnswer", "Finished", "LanguageConsistency", lazy, "RepetitionPenalty"),
         *("Language", "Language:language=en,min_letters=4"),
         *("ReasoningSteps", "ReasoningSteps:steps=2,peer=open-r1"),
-        *("Contradiction", "Reflection", "Reflection:enough=3"),
+        *("Contradiction", "Reflection", "Reflection:enough=3", "TextAnswer", "TextAnswer:longest=9"),
         *("BoxedAnswer", "BoxedAnswer:after=</think>"),
         *("RelativeLength", "RelativeLength:unit=characters,within=call,boxed=True"),
         "CosineScaled:max_len=1000000,unit=characters,clamp=False,boxed=True",

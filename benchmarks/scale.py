@@ -1,0 +1,203 @@
+"""What selection costs, and whether it finds what was planted: time, memory and disk by size.
+
+    python -m benchmarks.scale --rows 2000,4000,8000
+    python -m benchmarks.scale --rows 80000 && python -m benchmarks.scale --rows 800000 --lengths 0.1
+    python -m benchmarks.scale --rows 8000 --kill              # killed twice on the way, resumed
+    python -m benchmarks.scale --rows 4000 --profile           # the hottest functions of the workers
+
+For each size: `benchmarks.scale_data` writes the samples, `curate run` takes them through
+`benchmarks/scale_pipeline.py`, and the numbers are looked at from outside: memory of each process
+(resident, of /proc, ten times a second), disk of the run directory (twice a second), processor time
+of all processes. Every row's fate is then compared with what was planted in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks import scale_data
+from benchmarks.scale_check import Found, check, sizes_of_mix
+
+ROOT = Path(__file__).parents[1]
+PIPELINE = "benchmarks/scale_pipeline.py"
+
+
+class Cost(NamedTuple):
+    """Of a run: seconds of the wall and of all processors, MB of the largest process and disk."""
+
+    wall_s: float
+    cpu_s: float
+    memory_mb: float
+    disk_mb: float
+
+
+class Watch:
+    """Looks at the processes and the folder of a run while it goes."""
+
+    def __init__(self, process: subprocess.Popen[bytes], out: Path) -> None:
+        self.process, self.out = process, out
+        self.memory, self.disk = 0, 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        looks = 0
+        while not self._ended.wait(0.1):
+            self.memory = max([self.memory, *map(resident, family(self.process.pid))])
+            if looks % 5 == 0:
+                self.disk = max(self.disk, folder_bytes(self.out))
+            looks += 1
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it has started, as far as they live."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(c) for t in tasks for c in (t / "children").read_text().split()]
+    except OSError:
+        return []
+    return [pid, *(p for child in children for p in family(child))]
+
+
+def resident(pid: int) -> int:
+    """Bytes in memory; 0 for a process that is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
+
+
+def folder_bytes(folder: Path) -> int:
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(place, name)).st_size
+            except OSError:  # removed or renamed in between
+                continue
+    return total
+
+
+def run(arguments: list[str], out: Path, *, kill_after_s: float | None = None) -> Cost:
+    """A run of `curate`, whole or killed with all its workers; raises when it fails."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.monotonic()
+    command = [sys.executable, "-m", "curate.cli", "run", PIPELINE, *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
+    assert process.stderr
+    log: list[bytes] = []
+    reader = threading.Thread(target=lambda: log.extend(process.stderr or ()))
+    reader.start()
+    with Watch(process, out) as watch:
+        try:
+            process.wait(kill_after_s)
+        except subprocess.TimeoutExpired:
+            for pid in reversed(family(process.pid)):
+                os.kill(pid, signal.SIGKILL)
+            process.wait()
+    reader.join()
+    if process.returncode not in (0, -signal.SIGKILL):
+        raise SystemExit(b"".join(log).decode()[-4000:])
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(
+        time.monotonic() - started,
+        sum(getattr(after, n) - getattr(before, n) for n in ("ru_utime", "ru_stime")),
+        watch.memory / 1e6,
+        watch.disk / 1e6,
+    )
+
+
+class Options(NamedTuple):
+    lengths: float
+    tasks: int
+    workers: int
+    kill: bool
+    twice: bool
+
+
+def measured(count: int, options: Options, folder: Path) -> None:
+    """One size: makes, runs, checks and prints a line, and what was found of each kind."""
+    data, out = folder / "data", folder / "out"
+    size = scale_data.write(data, count, lengths=options.lengths) / 1e6
+    mix = sizes_of_mix(data)
+    arguments = [
+        *(f"data={data}", f"out={out}", *(f"{name}={n}" for name, n in mix.items())),
+        *("--tasks", str(options.tasks), "--workers", str(options.workers)),
+    ]
+    killed = [run(arguments, out, kill_after_s=s) for s in ((20, 40) if options.kill else ())]
+    cost = run(arguments, out)
+    found = check(data, out, mix)
+    wall, cpu = (sum(c[i] for c in (*killed, cost)) for i in (0, 1))
+    memory, disk = (max(c[i] for c in (*killed, cost)) for i in (2, 3))
+    print(
+        f"{count:>9,} {options.lengths:>5} {size:>8,.0f} {wall:>8,.0f} {cpu:>8,.0f} "
+        f"{count / wall:>8,.0f} {cpu / count * 1000:>8.2f} {memory:>8,.0f} {disk / size:>6.2f}",
+        flush=True,
+    )
+    show(found)
+    if options.twice:
+        first = digests(out)
+        shutil.rmtree(out)
+        run(arguments, out)
+        print(f"    a second run is {'' if digests(out) == first else 'NOT '}byte-identical")
+
+
+def digests(out: Path) -> list[str]:
+    manifest = json.loads((out / "dataset/.curate/manifest.json").read_text())
+    return [shard["sha256"] for shard in manifest["shards"]]
+
+
+def show(found: Found) -> None:
+    for kind, fates in found.fates.items():
+        total = sum(fates.values())
+        caught = found.caught(kind)
+        print(f"    {kind or 'sound':<16} {total:>8,}  {caught / total:>7.2%}", dict(fates))
+    print(f"    mix: {found.mix}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--rows", default="2000,4000,8000", help="numbers of samples")
+    parser.add_argument("--lengths", type=float, default=1.0, help="R1's lengths times this")
+    parser.add_argument("--tasks", type=int, default=8)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--kill", action="store_true", help="kill -9 after 20 and after 40 s more")
+    parser.add_argument("--twice", action="store_true", help="run again, compare the shards")
+    parser.add_argument("--folder", type=Path, help="where to work; else a temporary folder")
+    options = parser.parse_args()
+    chosen = Options(
+        options.lengths, options.tasks, options.workers, options.kill, options.twice
+    )
+    print(
+        f"{'rows':>9} {'len':>5} {'MB':>8} {'wall s':>8} {'cpu s':>8} {'rows/s':>8} "
+        f"{'cpu ms':>8} {'peak MB':>8} {'disk':>6}"
+    )
+    for count in map(int, options.rows.split(",")):
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            measured(count, chosen, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Which of many short strings may stand in a text? Asked before anything dear looks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+_BITS = 18
+"""20,000 characters have some 4,000 different trigrams: 1.5 % of the table."""
+
+
+class Substrings:
+    """Strings that are looked for together, by the trigrams of their UTF-8 bytes.
+
+    Sixty are told not to be in 20,000 characters in a tenth of the time of sixty searches.
+
+    >>> names = Substrings(["deepmind", "openai"])
+    >>> names.which("made by openai"), names.which("made here")
+    (['openai'], [])
+    """
+
+    def __init__(self, strings: Iterable[str]) -> None:
+        self._strings = [(string, _trigrams(string)) for string in strings]
+
+    def which(self, text: str) -> list[str]:
+        """Those that stand in the text."""
+        present = np.zeros(1 << _BITS, bool)
+        present[_trigrams(text)] = True
+        return [s for s, trigrams in self._strings if present[trigrams].all() and s in text]
+
+
+def _trigrams(text: str) -> np.ndarray:
+    """A number for every three bytes in a row; none for a text of fewer."""
+    data = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8).astype(np.uint32)
+    return ((data[:-2] * 2741 + data[1:-1]) * 89 + data[2:]) & ((1 << _BITS) - 1)

@@ -1,0 +1,173 @@
+"""Pairs on disk as TRL's DPO and reward trainers take them: `prompt`, `chosen`, `rejected`.
+
+{"id": "0a1b…-5f3c9d21-77aa01fe", "domain": "helpful", "problem": "What is a young duck called?",
+ "prompt": [{"role": "user", "content": "What is a young duck called?"}],
+ "chosen": [{"role": "assistant", "content": "A young duck is called a duckling."}],
+ "rejected": [{"role": "assistant", "content": "A young duck is called a drake."}],
+ "gap": 2.0, "judge": "Gap(TextAnswer)", …}
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import groupby
+from math import exp, log
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+from datatrove.data import Document
+from datatrove.utils.logging import logger
+
+from curate.errors import RunError
+from curate.sample import Sample, schema
+from curate.select.pairs import MOST, PREFIX
+from curate.sinks.atomic import replacing
+from curate.sinks.dataset_folder import DatasetFolder
+from curate.sinks.shards import read_rows, write_shards
+from curate.sinks.statistics import Statistics
+
+if TYPE_CHECKING:
+    import pyarrow
+
+CARD = "cards/preferences.md"
+Half = Literal["chosen", "rejected"]
+OF_PROMPT = (
+    *("prompt_id", "problem", "answer", "domain", "source", "source_id", "license", "language"),
+    *("verifier", "check", "prompt", "model", "model_revision"),
+)
+"""Columns of a sample that both halves have alike."""
+OF_HALF = ("id", "k", "finish_reason", "completion_tokens", "seed", "verdicts")
+"""Columns that each half has of its own, as `chosen_id` and `rejected_id`."""
+
+
+class PairsFolder(DatasetFolder):
+    """Writes OUT/dataset from the pairs that `Pairs` made, a row for each, and yields them again.
+
+    As `DatasetFolder` in all else: sorted, byte-identical, with a card. Raises RunError for a sample
+    without its other half.
+    """
+
+    def __init__(self, card: str = CARD, *, shard_mb: int = 500) -> None:
+        super().__init__(card, shard_mb=shard_mb)
+
+    def run(
+        self, data: Iterable[Document] | None, rank: int = 0, world_size: int = 1
+    ) -> Iterator[Document]:
+        folder = self._context.out / "dataset"
+        with replacing(folder) as part:
+            statistics, numbers = Statistics(), PairNumbers()
+            samples = statistics.watch(self._sorted(data or (), part / "sort"))
+            rows = numbers.watch(map(pair_row, paired(samples)))
+            size, fields = self.shard_mb * 1_000_000, pair_schema()
+            shards = write_shards(rows, part, shard_bytes=size, fields=fields)
+            shutil.rmtree(part / "sort", ignore_errors=True)
+            self._describe(part, statistics, shards, fields=fields, pairs=numbers.told())
+        if not statistics.rows:
+            logger.warning(f"{self.label}: no pair came in; dataset has one empty shard")
+        for row in read_rows(folder):
+            for half in ("chosen", "rejected"):
+                yield half_of(row, half).to_document()
+
+
+@cache
+def pair_schema() -> pyarrow.Schema:
+    """The one Arrow schema of pairs: what both halves have alike, then each half's own."""
+    import pyarrow as pa
+
+    of = schema()
+    return pa.schema(
+        [
+            pa.field("id", pa.string()),
+            *(of.field(name) for name in OF_PROMPT),
+            *(pa.field(half, of.field("completion").type) for half in ("chosen", "rejected")),
+            *(pa.field("gap", pa.float32()), pa.field("judge", pa.string())),
+            *(
+                pa.field(f"{half}_{name}", of.field(name).type)
+                for half in ("chosen", "rejected")
+                for name in OF_HALF
+            ),
+        ]
+    )
+
+
+def paired(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The better and the worse sample of each prompt, from sorted rows."""
+    for prompt_id, members in groupby(rows, itemgetter("prompt_id")):
+        halves = sorted(members, key=score_in, reverse=True)
+        if len(halves) != 2 or not score_in(halves[0]) > 0.5 > score_in(halves[1]):
+            raise RunError(
+                f"PairsFolder: prompt {prompt_id} has {len(halves)} samples that are no pair of a"
+                " better and a worse one; put Pairs(…) before it, and no step between that leaves"
+                " out one half"
+            )
+        yield halves[0], halves[1]
+
+
+def score_in(row: Mapping[str, Any]) -> float:
+    """What `Pairs` said of a row; 0.5 when nothing."""
+    said = (v["score"] for v in row["verdicts"] if v["name"].startswith(PREFIX))
+    return next(said, 0.5)
+
+
+def pair_row(pair: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
+    """The row of a pair, from its better and its worse sample."""
+    better, worse = pair
+    names = (v["name"] for v in better["verdicts"] if v["name"].startswith(PREFIX))
+    ids = [half["id"].rpartition("-")[2] for half in pair]
+    row = {"id": "-".join([better["prompt_id"], *ids])} | {n: better[n] for n in OF_PROMPT}
+    row |= {"gap": 2 * MOST * (score_in(better) - 0.5), "judge": next(names).removeprefix(PREFIX)}
+    for half, sample in (("chosen", better), ("rejected", worse)):
+        row |= {half: sample["completion"]} | {f"{half}_{n}": sample[n] for n in OF_HALF}
+    return row
+
+
+def half_of(row: Mapping[str, Any], half: Half) -> Sample:
+    """One sample of a pair's row."""
+    own = {name: row[f"{half}_{name}"] for name in OF_HALF}
+    return Sample.from_row({n: row[n] for n in OF_PROMPT} | own | {"completion": row[half]})
+
+
+@dataclass
+class Of:
+    """Sums over the pairs of a domain."""
+
+    pairs: int = 0
+    gap: float = 0.0
+    log_ratio: float = 0.0
+    longer: int = 0
+
+
+@dataclass
+class PairNumbers:
+    """What a card says of pairs, domain by domain."""
+
+    domains: dict[str, Of] = field(default_factory=dict)
+
+    def watch(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The same rows, counted as they pass."""
+        for row in rows:
+            self.add(row)
+            yield row
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        of = self.domains.setdefault(row["domain"] or "", Of())
+        chosen, rejected = (sum(len(t["content"]) for t in row[h]) for h in ("chosen", "rejected"))
+        of.pairs += 1
+        of.gap += row["gap"]
+        of.log_ratio += log((1 + chosen) / (1 + rejected))
+        of.longer += chosen > rejected
+
+    def told(self) -> dict[str, dict[str, float]]:
+        """By domain: pairs, mean gap, mean ratio of lengths, share whose chosen one is longer."""
+        return {
+            name: {
+                "pairs": of.pairs,
+                "gap": of.gap / of.pairs,
+                "ratio": exp(of.log_ratio / of.pairs),
+                "longer": of.longer,
+            }
+            for name, of in sorted(self.domains.items())
+        }

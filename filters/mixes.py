@@ -1,0 +1,34 @@
+"""What R1 was trained on, by domain: targets for `Mix`.
+
+Mix(R1_SFT, scale=0.01)
+"""
+
+R1_SFT = {
+    "math": 395_285,
+    "code": 211_129,
+    "stem": 10_124,
+    "logic": 10_395,
+    "general": 177_812,
+}
+"""Samples of the 800k set for SFT (DeepSeek-R1 v2, table 5): 804,745, of them 626,933 reasoning."""
+
+R1_RL = {
+    "math": 26_000,
+    "code": 17_000,
+    "stem": 22_000,
+    "logic": 15_000,
+}
+"""Prompts of the RL stages that rules judge (v2, table 4).
+
+The text beside the table counts 8,000 bug fixes besides 17,000 competition problems; the table
+says 17,000. The 66,000 prompts of the general domain are judged by reward models.
+"""
+
+
+def part_of(targets: dict[str, int], scale: float, at_least: int = 0) -> dict[str, int]:
+    """Each target times `scale`, but `at_least` so many: a toy's part of STEM would be none.
+
+    >>> part_of({"math": 395_285, "stem": 10_124}, 0.0001, at_least=10)
+    {'math': 40, 'stem': 10}
+    """
+    return {domain: min(n, max(at_least, round(n * scale))) for domain, n in targets.items()}

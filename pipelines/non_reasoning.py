@@ -1,0 +1,67 @@
+"""Non-reasoning data as DeepSeek-R1 has it: writing, facts, who it is, translation, role play.
+
+    curate run pipelines/non_reasoning.py                   # a laptop: embedded model, 140 prompts
+    curate run pipelines/non_reasoning.py name=Ada author="Ada Lab" prompts=mine.jsonl \
+        engine=http://node1:8000/v1 model=deepseek-ai/DeepSeek-V3 limit=none \
+        judge=http://node2:8000/v1 judge_model=deepseek-ai/DeepSeek-V3
+
+Rows of all families have the domain "general" and their family as `source`. A prompt's column
+`think` asks for a chain of thought before the answer, or for none, as for "hello" (v1, section
+2.3.3). `{{name}}` and `{{author}}` in prompts and templates are the model's own name and maker.
+"""
+
+from curate import Step, pipeline
+from curate.generate import Generate
+from curate.select import Decontaminate, Dedup, Pick
+from curate.sinks import DatasetFolder
+from curate.sources import Prompts
+from filters import general
+from filters.benchmarks import BENCHMARKS
+
+TEMPLATES = {
+    "factual_qa": "pipelines/prompts/general_factual.md",
+    "role_play": "pipelines/prompts/general_role_play.md",
+    "self_cognition": "pipelines/prompts/general_self.md",
+    "small_talk": "pipelines/prompts/general_small_talk.md",
+    "translation": "pipelines/prompts/general_translation.md",
+    "writing": "pipelines/prompts/general_writing.md",
+}
+
+
+@pipeline
+def non_reasoning(
+    prompts: str = "pipelines/prompts/general.jsonl",
+    engine: str = "local",
+    model: str | None = None,
+    name: str = "Aster",
+    author: str = "Aster Lab",
+    judge: str | None = None,
+    judge_model: str | None = None,
+    samples: int = 8,
+    keep: int = 1,
+    limit: int | None = 140,
+    concurrency: int | None = None,
+    benchmarks: str = BENCHMARKS,
+    store: str = "runs/store",
+    out: str = "runs/non_reasoning",
+) -> list[Step]:
+    """Answers that need no reasoning, with a short chain of thought where it helps."""
+    names = {"name": name, "author": author}
+    return [
+        Prompts(prompts, limit=limit, domain="general", fields=names),
+        Decontaminate(benchmarks),
+        Generate(
+            engine,
+            model=model,
+            template=TEMPLATES,
+            fields=names,
+            samples=samples,
+            keep=keep,
+            accept=general(name, author, judge, judge_model, store),
+            concurrency=concurrency,
+            store=store,
+        ),
+        Dedup(by="completion", within="prompt"),
+        Pick(per_prompt=1, by="first"),
+        DatasetFolder(card="cards/cold_start.md"),
+    ]

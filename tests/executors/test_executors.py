@@ -1,0 +1,118 @@
+"""What a project's table says of executors, and who may run where; no cluster is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from curate.errors import UsageError
+from curate.run.executors import RayResources, SlurmResources, read_table, resources_for
+from curate.run.task import StageSpec
+from curate.select import Dedup, Pick
+from tests.executors.conftest import Project
+
+TABLE = """
+    [tool.curate.executors.slurm]
+    partition = "cpu"
+    cpus = 4
+    env = { A = "1", B = "2" }
+
+    [tool.curate.executors.slurm.Pick]
+    partition = "gpu"
+    gpus = 2
+    env = { B = "3" }
+
+    [tool.curate.executors.slurm.Dedup]
+    partition = "large"
+    memory_gb = 64
+
+    [tool.curate.executors.ray]
+    cpus = 2
+"""
+
+
+def spec(name: str, gpus: int = 0) -> StageSpec:
+    steps = [Dedup(by="completion", within="prompt"), Pick(1, by="longest")]
+    folder = Path("nowhere")
+    return StageSpec(name, folder, steps, ["Dedup", "Pick"], 4, (), False, "one", 1, gpus=gpus)
+
+
+def test_a_stage_gets_the_defaults_then_what_its_steps_say_the_one_it_is_named_after_last(
+    project: Project,
+) -> None:
+    project.table(TABLE)
+    table = read_table(project.root, "slurm", ["Dedup", "Pick"])
+    as_dedup = resources_for(spec("03-Dedup"), table, SlurmResources)
+    assert (as_dedup.partition, as_dedup.gpus, as_dedup.memory_gb) == ("large", 2, 64)
+    as_pick = resources_for(spec("03-Pick", gpus=8), table, SlurmResources)
+    assert (as_pick.partition, as_pick.gpus, as_pick.cpus) == ("gpu", 8, 4)
+    assert as_pick.env == {"A": "1", "B": "3"}
+    table = read_table(project.root, "ray")
+    assert resources_for(spec("03-Pick"), table, RayResources).cpus == 2
+
+
+@pytest.mark.parametrize("text", ["", "[tool.curate]\nother = 1\n", "[tool.curate.executors]\n"])
+def test_without_a_table_there_are_defaults(project: Project, text: str) -> None:
+    project.table(text)
+    assert read_table(project.root, "slurm") == {}
+    assert resources_for(spec("03-Pick"), {}, SlurmResources) == SlurmResources()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param("[tool.curate.executors.slrm]", "'slrm'; did you mean 'slurm'?", id="name"),
+        pytest.param("[tool.curate.executors.slurm]\ncpu = 1", "did you mean 'cpus'?", id="key"),
+        pytest.param(
+            "[tool.curate.executors.slurm.Pick]\ngpu = 1", "did you mean 'gpus'?", id="step's key"
+        ),
+        pytest.param(
+            "[tool.curate.executors.slurm.Pik]\ngpus = 1", "did you mean 'Pick'?", id="step"
+        ),
+        pytest.param(
+            '[tool.curate.executors.ray]\ncpus = "2"', "'cpus' takes a whole number", id="type"
+        ),
+        pytest.param(
+            "[tool.curate.executors.slurm]\ngpus = true", "'gpus' takes a whole number", id="bool"
+        ),
+        pytest.param(
+            '[tool.curate.executors.ray]\npartition = "x"', "no key 'partition'", id="not Ray's"
+        ),
+        pytest.param("[tool.curate.executors\n", "is no TOML", id="TOML"),
+    ],
+)
+def test_a_wrong_table_is_refused_before_anything_runs(
+    project: Project, text: str, says: str
+) -> None:
+    project.table(text)
+    with pytest.raises(UsageError, match=r"pyproject\.toml") as refused:
+        read_table(project.root, "slurm", ["Dedup", "Pick"])
+    assert says in str(refused.value)
+    done = project.run(f"out={project.root / 'out'}", "--executor", "slurm")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert not (project.root / "out").exists()
+
+
+def test_the_local_executor_has_no_gpus_to_give(project: Project) -> None:
+    done = project.run("gpus=2")
+    assert done.returncode == 2
+    assert "Stage(gpus=2): the local executor gives no GPUs" in done.stderr
+
+
+def test_without_slurm_it_says_so(project: Project) -> None:
+    project.environment["PATH"] = "/nonexistent"
+    done = project.run(f"out={project.root / 'out'}", "--executor", "slurm")
+    assert done.returncode == 2
+    assert "there is no sbatch on this machine" in done.stderr
+
+
+def test_without_ray_it_says_how_to_install_it(project: Project) -> None:
+    """Also where Ray is installed: a package of that name that cannot be found is put first."""
+    hide = "import sys; sys.modules['ray'] = None\n"
+    project.write("hidden/sitecustomize.py", hide)
+    project.environment["PYTHONPATH"] += f":{project.root / 'hidden'}"
+    done = project.run(f"out={project.root / 'out'}", "--executor", "ray")
+    assert done.returncode == 2
+    assert "pip install 'curate-datasets[ray]'" in done.stderr
