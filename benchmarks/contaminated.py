@@ -161,7 +161,7 @@ def renumbered(text: str, dice: random.Random, most: int | None = None) -> str |
 def labelled(data: Path, items: int = ITEMS) -> Iterator[Labelled]:
     """Every row; `item` is the id of the benchmark's row."""
     known: dict[str, str] = {}
-    clean = [row for name in OTHERS for row in read(data / name)]
+    clean = [row | {"file": name.partition(".")[0]} for name in OTHERS for row in read(data / name)]
     for name in BENCHMARKS:
         rows = read(data / name)
         known |= {letters(row["problem"]): row["id"] for row in rows}
@@ -180,5 +180,4 @@ def labelled(data: Path, items: int = ITEMS) -> Iterator[Labelled]:
                     yield Labelled(text, None, kind, half)
     for row in clean:
         if letters(row["problem"]) not in known:
-            kind = f"other: {row['id'].rpartition('-')[0]}"
-            yield Labelled(row["problem"], None, kind, half_of(row["id"]))
+            yield Labelled(row["problem"], None, f"row of {row['file']}", half_of(row["id"]))

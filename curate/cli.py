@@ -103,13 +103,14 @@ def add_run(commands: Any) -> None:
         "--workers",
         type=positive,
         metavar="N",
-        help="tasks that run at the same time (default: one a core)",
+        help="tasks that run at the same time (default: one a core, on a cluster all)",
     )
     run.add_argument(
         "--executor",
         choices=("local", "slurm", "ray"),
         default="local",
-        help="where tasks run (default local); what they get there is said in pyproject.toml",
+        metavar="NAME",
+        help="where tasks run: local, slurm or ray (default local)",
     )
     run.add_argument(
         "--dry-run", action="store_true", help="show stages and parameters, run nothing"

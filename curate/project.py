@@ -28,6 +28,22 @@ dependencies = ["curate-datasets[local,gym]>={version}"]
 # The folders are run in place by `curate run`, not installed.
 [tool.uv]
 package = false
+
+# What tasks get with `curate run FILE --executor slurm`; here nodes with 8 H100 for what generates.
+# [tool.curate.executors.slurm]
+# partition = "cpu"
+# time = "24:00:00"
+# cpus = 4
+# memory_gb = 16
+#
+# [tool.curate.executors.slurm.Generate]
+# partition = "h100"
+# time = "72:00:00"
+# gpus = 8
+# cpus = 96
+# memory_gb = 1500
+# setup = ["module load cuda"]
+# sbatch = {{ exclusive = true }}
 """
 
 GITIGNORE = """\

@@ -4,6 +4,7 @@ from filters import correct_answer, language_consistent, readable, think_format
 Generate(..., accept=[think_format, correct_answer, *readable(), language_consistent()])
 """
 
+from filters.benchmarks import BENCHMARKS
 from filters.format import (
     begin_of_thought_format,
     boxed_format,
@@ -14,6 +15,8 @@ from filters.format import (
 )
 from filters.general import AskedThinking, answers_well, general
 from filters.language import language_consistent, no_foreign_word
+from filters.mixes import R1_RL, R1_SFT
+from filters.named import named
 from filters.preferences import SEEN, Declines, pair_judges
 from filters.rules import plain_reasoning, publishable, readable
 from filters.verifier import (
@@ -25,6 +28,9 @@ from filters.verifier import (
 )
 
 __all__ = [
+    "BENCHMARKS",
+    "R1_RL",
+    "R1_SFT",
     "SEEN",
     "AskedThinking",
     "Declines",
@@ -34,6 +40,7 @@ __all__ = [
     "correct_answer",
     "general",
     "language_consistent",
+    "named",
     "no_foreign_word",
     "pair_judges",
     "passes_tests",

@@ -1,14 +1,16 @@
 """Non-reasoning data as DeepSeek-R1 has it: writing, facts, who it is, translation, role play.
 
     curate run pipelines/non_reasoning.py                   # a laptop: embedded model, 140 prompts
-    curate run pipelines/non_reasoning.py name=Ada author="Ada Lab" prompts=mine.jsonl \
-        engine=http://node1:8000/v1 model=deepseek-ai/DeepSeek-V3 limit=none \
+    curate run pipelines/non_reasoning.py name=Ada author="Ada Lab" prompts=mine.jsonl limit=none \
+        style=zero_shot engine=http://node1:8000/v1 model=deepseek-ai/DeepSeek-V3 \
         judge=http://node2:8000/v1 judge_model=deepseek-ai/DeepSeek-V3
 
 Rows of all families have the domain "general" and their family as `source`. A prompt's column
 `think` asks for a chain of thought before the answer, or for none, as for "hello" (v1, section
 2.3.3). `{{name}}` and `{{author}}` in prompts and templates are the model's own name and maker.
 """
+
+from typing import Literal
 
 from curate import Step, pipeline
 from curate.generate import Generate
@@ -18,13 +20,19 @@ from curate.sources import Prompts
 from filters import general
 from filters.benchmarks import BENCHMARKS
 
-TEMPLATES = {
-    "factual_qa": "pipelines/prompts/general_factual.md",
-    "role_play": "pipelines/prompts/general_role_play.md",
-    "self_cognition": "pipelines/prompts/general_self.md",
-    "small_talk": "pipelines/prompts/general_small_talk.md",
-    "translation": "pipelines/prompts/general_translation.md",
-    "writing": "pipelines/prompts/general_writing.md",
+FAMILIES = {
+    "factual_qa": "general_factual",
+    "role_play": "general_role_play",
+    "self_cognition": "general_self",
+    "small_talk": "general_small_talk",
+    "translation": "general_translation",
+    "writing": "general_writing",
+}
+ZERO_SHOT = {
+    "self_cognition": "zero_shot_self",
+    "small_talk": "zero_shot_plain",
+    "translation": "zero_shot_plain",
+    "*": "zero_shot_thinking",
 }
 
 
@@ -35,6 +43,7 @@ def non_reasoning(
     model: str | None = None,
     name: str = "Aster",
     author: str = "Aster Lab",
+    style: Literal["few_shot", "zero_shot"] = "few_shot",
     judge: str | None = None,
     judge_model: str | None = None,
     samples: int = 8,
@@ -47,21 +56,23 @@ def non_reasoning(
 ) -> list[Step]:
     """Answers that need no reasoning, with a short chain of thought where it helps."""
     names = {"name": name, "author": author}
+    templates = FAMILIES if style == "few_shot" else ZERO_SHOT
+    generate = Generate(
+        engine,
+        model=model,
+        template={family: f"pipelines/prompts/{file}.md" for family, file in templates.items()},
+        fields=names,
+        samples=samples,
+        keep=keep,
+        accept=general(name, author, judge, judge_model, store),
+        concurrency=concurrency,
+        store=store,
+    )
     return [
         Prompts(prompts, limit=limit, domain="general", fields=names),
         Decontaminate(benchmarks),
-        Generate(
-            engine,
-            model=model,
-            template=TEMPLATES,
-            fields=names,
-            samples=samples,
-            keep=keep,
-            accept=general(name, author, judge, judge_model, store),
-            concurrency=concurrency,
-            store=store,
-        ),
+        generate,
         Dedup(by="completion", within="prompt"),
         Pick(per_prompt=1, by="first"),
-        DatasetFolder(card="cards/cold_start.md"),
+        DatasetFolder(card="cards/non_reasoning.md"),
     ]

@@ -1,14 +1,16 @@
 """Preference pairs as in DeepSeek-R1's second RL stage: helpful and harmless, chosen and rejected.
 
     curate run pipelines/preferences.py             # a laptop: embedded model, 60 prompts, rules
-    curate run pipelines/preferences.py prompts=mine.jsonl limit=none \
-        engine=http://node1:8000/v1 model=deepseek-ai/DeepSeek-V3 \
+    curate run pipelines/preferences.py prompts=mine.jsonl limit=none style=zero_shot \
+        engine=http://node1:8000/v1 model=deepseek-ai/DeepSeek-R1 \
         judge=http://node2:8000/v1 judge_model=deepseek-ai/DeepSeek-V3
 
 A prompt's domain is "helpful" or "harmless". The judge sees two answers four times, in both orders;
 a pair stays when its gap is above 1, and the chosen ones are as long as the rejected ones (v2,
 section 3.1). `judge=rules` asks no model: see `filters/preferences.py`.
 """
+
+from typing import Literal
 
 from curate import Step, pipeline
 from curate.generate import Generate
@@ -29,6 +31,7 @@ def preferences(
     prompts: str = "pipelines/prompts/preferences.jsonl",
     engine: str = "local",
     model: str | None = None,
+    style: Literal["few_shot", "zero_shot"] = "few_shot",
     judge: str = "rules",
     judge_model: str | None = None,
     samples: int = 6,
@@ -45,7 +48,7 @@ def preferences(
         Generate(
             engine,
             model=model,
-            template=TEMPLATES,
+            template=TEMPLATES if style == "few_shot" else None,
             samples=samples,
             keep="all",
             temperature=1.0,

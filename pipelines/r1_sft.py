@@ -35,10 +35,12 @@ def r1_sft(
     engine: str = "local",
     model: str | None = None,
     style: Literal["few_shot", "zero_shot"] = "few_shot",
+    name: str = "Aster",
+    author: str = "Aster Lab",
     judge: str | None = None,
     judge_model: str | None = None,
     samples: int = 8,
-    keep: int = 2,
+    keep: int = 1,
     limit: int | None = 80,
     general_limit: int | None = 40,
     concurrency: int | None = None,
@@ -47,19 +49,14 @@ def r1_sft(
     out: str = "runs/r1_sft",
 ) -> list[Step]:
     """R1's mix for fine-tuning: 600k of reasoning, 200k of everything else, or a part of it."""
-    asked = {"engine": engine, "model": model, "judge": judge, "judge_model": judge_model}
-    asked |= {"samples": samples, "concurrency": concurrency, "store": store}
-    first, second = (
-        [Samples(reasoning)]
-        if reasoning
-        else reasoning_steps(
-            prompts, style=style, keep=keep, limit=limit, benchmarks=benchmarks, **asked
-        )[:-1],
-        [Samples(non_reasoning)] if non_reasoning else general_steps(limit=general_limit, **asked)[:-1],
-    )
+    asked = {"engine": engine, "model": model, "style": style, "judge": judge}
+    asked |= {"judge_model": judge_model, "samples": samples, "keep": keep, "store": store}
+    asked |= {"concurrency": concurrency, "benchmarks": benchmarks}
+    first = reasoning_steps(prompts, limit=limit, **asked)[:-1]
+    second = general_steps(limit=general_limit, name=name, author=author, **asked)[:-1]
     return [
-        *first,
-        *second,
+        *([Samples(reasoning)] if reasoning else first),
+        *([Samples(non_reasoning)] if non_reasoning else second),
         Join(),
         Decontaminate(benchmarks),
         Dedup(by="problem", within="all", keep="first"),

@@ -46,7 +46,7 @@ def reasoning(
     judge: str | None = None,
     judge_model: str | None = None,
     samples: int = 8,
-    keep: int = 2,
+    keep: int = 1,
     limit: int | None = 80,
     concurrency: int | None = None,
     benchmarks: str = BENCHMARKS,

@@ -222,9 +222,8 @@ class Generate(Step):
         if template := next((self.templates[name] for name in of if name in self.templates), None):
             return template.render(prompt, system=self.system)
         if self.templates:
-            raise SampleError(
-                f"no template is for domain {prompt.domain!r}; there are {', '.join(self.templates)}"
-            )
+            there = ", ".join(self.templates)
+            raise SampleError(f"no template is for domain {prompt.domain!r}; there are {there}")
         turns = prompt.prompt or (Turn(role="user", content=prompt.problem),)
         return (Turn(role="system", content=self.system), *turns) if self.system else turns
 

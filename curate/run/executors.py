@@ -77,8 +77,8 @@ class SlurmResources(Resources):
     account: str = ""
     setup: list[str] = field(default_factory=list)
     """Shell commands before the task, such as `module load cuda`."""
-    sbatch: dict[str, str] = field(default_factory=dict)
-    """Further options of sbatch, by their long names."""
+    sbatch: dict[str, Any] = field(default_factory=dict)
+    """Further options of sbatch, by their long names; true for one without a value."""
     max_array_size: int = 1001
     """The cluster's MaxArraySize, of which 1001 is Slurm's default."""
 
@@ -145,7 +145,7 @@ def resources_for(spec: StageSpec, table: Mapping[str, Any], kind: type[R]) -> R
     """
     names = {f.name for f in fields(kind)}
     merged = {name: value for name, value in table.items() if name in names}
-    for step in [*map(step_name, spec.steps), spec.name.partition("-")[2]]:
+    for step in names_of(spec):
         for name, value in table.get(step, {}).items():
             merged[name] = merged.get(name, {}) | value if isinstance(value, dict) else value
     if spec.gpus:
@@ -153,9 +153,16 @@ def resources_for(spec: StageSpec, table: Mapping[str, Any], kind: type[R]) -> R
     return kind(**merged)
 
 
-def step_name(step: Any) -> str:
-    """What a step is called in the table: its class, or the function that it is."""
-    return getattr(step, "__name__", type(step).__name__)
+def names_of(spec: StageSpec) -> list[str]:
+    """The names of a stage's steps in the table, last that of the step it is named after; of a
+    stage without steps, of the step in two passes that it is for.
+    """
+    if not spec.steps:
+        return [step.label.partition("#")[0] for step in (spec.observes, spec.decides) if step]
+    names = [label.partition("#")[0] for label in spec.labels]
+    telling = spec.name.partition("-")[2]
+    last = [n for n, s in zip(names, spec.steps, strict=True) if type(s).__name__ == telling]
+    return names + last
 
 
 def table_for(name: str, project: Path, stages: Sequence[PlannedStage]) -> dict[str, Any]:
@@ -168,7 +175,7 @@ def table_for(name: str, project: Path, stages: Sequence[PlannedStage]) -> dict[
             "--executor slurm or ray, or leave gpus out and name a server with "
             "engine=http://HOST:PORT/v1"
         )
-    steps = sorted({step_name(step) for stage in stages for step in stage.steps})
+    steps = sorted({label.partition("#")[0] for stage in stages for label in stage.labels})
     return read_table(project, name, steps)
 
 

@@ -104,6 +104,21 @@ class Outcome:
         rows = [("GPU hours", None if hours is None else f"{hours:,.3g}"), ("cost", cost)]
         return [(what, much) for what, much in rows if much is not None]
 
+    def selection(self) -> list[tuple[str, str]]:
+        """What a mix took, and which benchmarks the rows were compared with."""
+        notes = self.manifest.get("notes") or {}
+        found = [
+            (f"mix, {of['target']}", f"{of['taken']:,} of {of['wanted']:,} {notes['mix']['unit']}")
+            for of in notes.get("mix", {}).get("targets", ())
+        ]
+        compared = notes.get("decontamination", {})
+        if compared:
+            checked = ", ".join(sorted(compared["checked"])) or "none"
+            found.append(("benchmarks checked", checked))
+        if missing := compared.get("not_checked"):
+            found.append(("benchmarks not checked", ", ".join(sorted(missing))))
+        return found
+
     def lengths(self) -> list[tuple[str, list[str]]]:
         """Percentiles of tokens, as text."""
         if not self.statistics:

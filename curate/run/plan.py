@@ -9,6 +9,7 @@ the list begins a new chain; `Join` and `Mix` take all chains that are open.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -45,7 +46,8 @@ class PlannedStage:
         """The folder name of the stage: its number and its most telling step."""
         telling = next((s for s in self.steps if getattr(s, "is_generator", False)), None)
         telling = telling or next(iter(self.steps), None) or self.decides or self.observes
-        return f"{self.number:02d}-{type(telling).__name__}"
+        label = getattr(telling, "label", "") or type(telling).__name__
+        return f"{self.number:02d}-{re.split('[:#]', label)[0]}"
 
     @property
     def workers(self) -> int:

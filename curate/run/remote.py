@@ -74,8 +74,8 @@ def lay_out(spec: StageSpec, context: Context) -> None:
 def missing(spec: StageSpec) -> list[int]:
     """The tasks that have no completion file yet."""
     folder = spec.folder / "logs/completions"
-    done = {int(p.name) for p in folder.iterdir()} if folder.is_dir() else set()
-    return [rank for rank in range(spec.tasks) if rank not in done]
+    done = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+    return [rank for rank in range(spec.tasks) if f"{rank:05d}" not in done]
 
 
 def perform(job: Job, rank: int) -> None:
@@ -125,7 +125,10 @@ def only_one(path: Path) -> Iterator[int]:
                 break
             except BlockingIOError:
                 if time.monotonic() > until:
-                    raise RunError(f"{path} is held by another attempt at this task") from None
+                    raise RunError(
+                        f"{path} is held by another attempt at this task; when nothing works on it "
+                        "any more (its machine went down), remove that file"
+                    ) from None
                 time.sleep(0.2)
         yield file.fileno()
 

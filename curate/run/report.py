@@ -45,6 +45,7 @@ def text_report(out: Path) -> str:
     _print_funnel(console, report)
     _print_reasons(console, report)
     _print_rows(console, "Yields and tokens", ("", ">"), report.facts())
+    _print_rows(console, "Selection", ("", ""), report.selection())
     heads = ("tokens of a", *(f">{'longest' if p == 100 else f'p{p}'}" for p in PERCENTILES))
     _print_rows(console, "Lengths", heads, ((name, *ps) for name, ps in report.lengths()))
     if report.statistics:

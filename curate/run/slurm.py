@@ -193,9 +193,10 @@ class SlurmStage(SlurmPipelineExecutor):
         args = super().get_sbatch_args(max_array)
         memory, account = self.gets.memory_gb, self.gets.account
         del args["mem-per-cpu"]
-        args |= {"mem": f"{memory}G" if memory else "", "account": account} | self.gets.sbatch
+        args |= {"mem": f"{memory}G" if memory else "", "account": account}
         args |= {name: f'"{args[name]}"' for name in ("output", "error")}
-        return {k: v for k, v in args.items() if v not in ("", None) or k == "requeue"}
+        said = {k: v for k, v in args.items() if v or k == "requeue"}
+        return said | {k: "" if v is True else v for k, v in self.gets.sbatch.items()}
 
     def get_launch_file_contents(self, sbatch_args: dict[str, Any], run_script: str) -> str:
         """The same Python as here, wherever its commands are."""
@@ -257,6 +258,7 @@ class Slurm:
             listening = Listening(spec, heard, told)
             watch(spec, listening, tick, lambda left: self._look(spec, job, left, told))
         except BaseException:
+            told(f"cancels what is left of job {job.name}")
             job.cancel()
             raise
         job.path.unlink(missing_ok=True)
@@ -295,7 +297,11 @@ class Slurm:
             submitted.path.unlink()
             script = spec.folder / "logs/launch_script.slurm"
             why = slurm(["sbatch", "--test-only", str(script)]).stderr.strip().splitlines()
-            said = why[-1].removeprefix("sbatch: error: ") if why else f"status {error.returncode}"
+            said = (
+                why[-1].removeprefix("allocation failure: ")
+                if why
+                else f"status {error.returncode}"
+            )
             raise RunError(
                 f"Slurm refuses stage {spec.name}: {said}; see [tool.curate.executors.slurm] in "
                 f"{context.project / 'pyproject.toml'}, and {script}"

@@ -37,7 +37,8 @@ class Identity(Scorer):
     maker: str = ""
 
     def judge(self, sample: Sample) -> Verdict:
-        if not _stems().which(sample.text.lower()):
+        lower = sample.text.lower()
+        if "{{" not in lower and not _stems().which(lower):
             return Verdict(1.0)
         fault = next(filter(None, map(self._fault, sentences(sample.text))), None)
         return Verdict(0.0, fault) if fault else Verdict(1.0)
@@ -148,7 +149,7 @@ _QUOTED = re.compile(r'"[^"]*"|“[^”]*”|「[^」]*」|『[^』]*』|«[^»]
 
 @cache
 def _stems() -> Substrings:
-    return Substrings(_STEMS)
+    return Substrings(stem for stem in _STEMS if stem != "{{")
 
 
 @cache

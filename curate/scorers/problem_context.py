@@ -19,37 +19,16 @@ class MissingFigure(ProblemRule):
 
     >>> ask = "In the figure below, what is the area of triangle $ABC$?"
     >>> MissingFigure().judge(Sample(prompt_id="p", problem=ask))
-    Verdict(score=0.0, reason='rests on a figure: In the figure below')
+    Verdict(score=0.0, reason='rests on a figure: In the figure')
     >>> MissingFigure().judge(Sample(prompt_id="p", problem="What is 3 + 4?")).score
     1.0
     """
 
     signs = (
-        *(
-            "figure",
-            "fig.",
-            "diagram",
-            "picture",
-            "image",
-            "illustrat",
-            "drawing",
-            "sketch",
-            "photo",
-        ),
-        *(
-            "graph",
-            "chart",
-            "plot",
-            "map",
-            "grid",
-            "shown",
-            "depicted",
-            "drawn",
-            "<img",
-            "![",
-            "[asy",
-        ),
-        *("tikz", "<svg", ".png", ".jp", ".gif", ".bmp", ".webp", ".tif", "[img", "图"),
+        *("figure", "fig.", "diagram", "picture", "image", "illustrat", "drawing", "sketch"),
+        *("photo", "graph", "chart", "plot", "map", "grid", "shown", "depicted", "drawn", "tikz"),
+        *("<img", "![", "[asy", "<asy", "<svg", "\\begin{", "[img", "图"),
+        *(".png", ".jp", ".svg", ".gif", ".bmp", ".webp", ".tif"),
     )
     drawn: bool = True
 
@@ -87,7 +66,7 @@ _SHOWN = re.compile(
     rf"|\bthe (?:[\w-]+ ){{0,3}}{_PLOT} (?:{_WHERE}|shown|pictured|illustrates|depicts"
     r"|shows\b(?!:))"
     rf"|\b(?:below|following|above|accompanying|adjacent) (?:(?!the\b|a\b)[\w-]+ )?{_PLOT}\b"
-    rf"|\b(?:figure|fig\.|diagram) \d|\bpictured\b(?! (?:himself|herself|it))"
+    rf"|\b(?<!\ba )(?:figure|fig\.|diagram) \d|\bpictured\b(?! (?:himself|herself|it))"
     rf"|\b(?:as|is|are) (?:shown|illustrated|depicted|drawn)(?: {_WHERE}| in (?:the|this) {_PLOT})"
     rf"|\b(?:as|are|is) (?:shown|illustrated|depicted)\b(?=[.,](?:\s|$)|$)"
     rf"|\bshown in (?:the )?{_PLOT}\b|\bshown (?:below|above|at (?:the )?right)(?=[.,](?:\s|$)|$)"
@@ -151,7 +130,7 @@ class MissingOptions(ProblemRule):
         if len(_ITEM.findall(rest)) > 1 or _INLINE.search(rest):
             return None
         before = problem[: asked.start()]
-        if "following" not in asked.group() and _INLINE.search(before):
+        if "following" not in asked.group().lower() and len(words(before)) > 3:
             return None
         return f"lists no options: {asked.group()}"
 
@@ -186,17 +165,7 @@ class MissingContext(ProblemRule):
     """
 
     signs = (
-        *(
-            "above",
-            "below",
-            "following",
-            "preceding",
-            "previous",
-            "earlier",
-            "last",
-            "part",
-            "on page",
-        ),
+        *("above", "below", "following", "preceding", "previous", "part", "on page"),
         *("according to", "based on", "read", "refer to", " in ", "上", "前", "接", "根据", "阅读"),
     )
 
@@ -215,14 +184,14 @@ class MissingContext(ProblemRule):
 
 _PROBLEM = r"(?:problem|question|exercise|task)"
 _OTHER_PROBLEM = re.compile(
-    rf"\b(?:previous|preceding|above|last|earlier) {_PROBLEM}\b(?<!in the previous problem)"
+    rf"\b(?:previous|preceding|above) {_PROBLEM}\b"
     rf"|\b(?:{_PROBLEM}|example|theorem|lemma|equation) (?:\d+(?:\.\d+)?|\(\d+\))"
     r" (?:above|on page)"
     rf"|\b(?:as|like|same as) in (?:{_PROBLEM}|exercise|example|part) [\d(]"
     r"|上一?题|前一?题|同上题|接上题",
     re.IGNORECASE,
 )
-_PART = re.compile(r"(?:^|\s|\*|\bparts? )\(([a-h])\)", re.IGNORECASE | re.MULTILINE)
+_PART = re.compile(r"(?<!part )(?<!parts )(?<!\w)\(([a-h])\)", re.IGNORECASE | re.MULTILINE)
 _OF_A_PART = re.compile(
     r"\b(?:in|from|of|using|to) part \(?([a-h])\)?(?=[\s,.?)])(?! of\b)", re.IGNORECASE
 )

@@ -21,9 +21,10 @@ class UnfinishedProblem(ProblemRule):
     expression without prose ("3 + 4 =") asks for its value.
 
     >>> UnfinishedProblem().judge(Sample(prompt_id="p", problem="Find the sum of the"))
-    Verdict(score=0.0, reason='is cut off: …sum of the')
-    >>> UnfinishedProblem().judge(Sample(prompt_id="p", problem="Let x = 3.", domain="math"))
-    Verdict(score=0.0, reason='asks nothing: Let x = 3.')
+    Verdict(score=0.0, reason='is cut off: …the sum of the')
+    >>> told = Sample(prompt_id="p", problem="Let ABC be a triangle.", domain="math")
+    >>> UnfinishedProblem().judge(told)
+    Verdict(score=0.0, reason='asks nothing: Let ABC be a triangle.')
     >>> UnfinishedProblem().judge(Sample(prompt_id="p", problem="What is 3 + 4?")).score
     1.0
     """
@@ -35,13 +36,14 @@ class UnfinishedProblem(ProblemRule):
             return f"is cut off: …{problem[-60:].split(' ', 1)[-1]}"
         if sample.domain not in EXACT or ASKS.search(problem) or parts(problem)[0]:
             return None
-        if len(prose(problem)) < 3:
+        if len(prose(problem)) < 3 and len(_HAN.findall(problem)) < 6:
             return None
         return f"asks nothing: {problem[-100:]}"
 
 
+_HAN = re.compile(r"[\u4e00-\u9fff]")
 _CUT_OFF = re.compile(
-    r"[,;、(\[{]$|[A-Za-z\u4e00-\u9fff,] ?(?:\.\.\.|…)$|\bof a$|following:$"
+    r"[,;、(\[{]$|[A-Za-z\u4e00-\u9fff] ?(?:\.\.\.|…)$|\bof a$|following:$"
     r"|(?<![-\"'`])\b(?:and|or|the|with|that|if|from|than|an|where|such|which|their|our|its|let|then"
     r"|when|because|will|has|have|who)$"
 )

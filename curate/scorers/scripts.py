@@ -7,6 +7,8 @@ from collections import Counter
 from functools import cache
 from typing import Literal
 
+import numpy as np
+
 from curate.scorers.mask import mask
 
 Unit = Literal["words", "letters"]
@@ -104,26 +106,46 @@ def ascii_words(text: str) -> int | None:
     >>> ascii_words("So 三 is three.") is None
     True
     """
-    if not text.isascii() and _beyond_ascii().search(text):
+    if not text.isascii() and _has_other_letters(text):
         return None
-    found = text.encode("ascii", "replace").translate(_TO_SPACES).split()
-    words = set(found)
-    skipped = {w for w in words if len(w) < 4 and (len(w) == 1 or w.isupper() or w in _SKIPPED)}
-    count = len(found) - sum(map(skipped.__contains__, found))
-    return count + sum((len(word) - 1) // _LONGEST for word in found if len(word) > _LONGEST)
+    data = np.frombuffer(text.encode("ascii", "replace") + b"  ", np.uint8)
+    is_letter = (data | 32) - np.uint8(97) < 26
+    edges = np.flatnonzero(is_letter[1:] != is_letter[:-1]) + 1
+    edges = np.append(0, edges) if is_letter[0] else edges
+    starts, sizes = edges[::2], edges[1::2] - edges[::2]
+    short = starts[(sizes == 2) | (sizes == 3)]
+    third = np.where(is_letter[short + 2], data[short + 2], 32)
+    packed = (data[short].astype(np.int32) << 16) | (data[short + 1].astype(np.int32) << 8) | third
+    is_upper = packed & 0x202000 == 0
+    is_upper &= (third == 32) | (third < 97)
+    skipped = is_upper | np.isin(packed, _PACKED_NAMES)
+    cut = (sizes - 1) // _LONGEST
+    return int((sizes > 1).sum() - skipped.sum() + cut.sum())
 
 
 _LONGEST = 64
 _NAMES = codes("sin cos tan cot log ln lim mod gcd lcm mm cm dm km mg kg ml")
-_SKIPPED = frozenset(name.encode() for name in _NAMES)
-_TO_SPACES = bytes(c if chr(c).isalpha() and c < 128 else 32 for c in range(256))
+_PACKED_NAMES = [int.from_bytes(name.ljust(3).encode(), "big") for name in _NAMES]
+
+
+def _has_other_letters(text: str) -> bool:
+    """Letters of `CLASSES` other than those of ASCII; of Greek three in a row."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    others = codes[codes > 127]
+    if _other_letters()[np.minimum(others, 0xFFFF)].any():
+        return True
+    return bool(((others >= 0x370) & (others < 0x2000)).any() and _GREEK_WORD.search(text))
+
+
+_GREEK_WORD = re.compile(f"[{CLASSES['Greek']}]{{3}}")
 
 
 @cache
-def _beyond_ascii() -> re.Pattern[str]:
-    """Letters of `CLASSES` other than those of ASCII; of Greek three in a row."""
+def _other_letters() -> np.ndarray:
+    """For every character up to U+FFFF whether it is such a letter; the rest are at U+FFFF."""
     others = "".join(letters for script, letters in CLASSES.items() if script != "Greek")
-    return re.compile(f"[{others.replace('A-Za-z', '')}]|[{CLASSES['Greek']}]{{3}}")
+    is_letter = re.compile(f"[{others.replace('A-Za-z', '')}\uffff]").match
+    return np.array([is_letter(chr(code)) is not None for code in range(0x10000)])
 
 
 @cache

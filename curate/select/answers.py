@@ -31,8 +31,8 @@ class Answers(Step):
     (`no_solution`), ends in a proof (`proof`) or marks none (`no_answer_in_solution`), and with
     `compare` those that say one thing and solve to another (`answer_disagrees`).
 
-    Measured on ../shared/data (tests/select/test_answers.py): from 8,792 solutions of GSM8K and
-    5,000 of MATH the gold answer of every one.
+    Measured: of 13,792 solutions of GSM8K and MATH 13,781 give the gold answer, the other 11 two
+    boxes of which MATH's own answer is only the last.
     """
 
     def __init__(self, *, column: str = "solution", compare: bool = False) -> None:

@@ -45,8 +45,8 @@ class BalanceLengths(TwoPass):
     ) -> Iterator[Document]:
         keys, lengths, domains = array("Q"), array("d"), list[str]()
         for number, document in enumerate(data, 1):
-            keys.append(key_of(document))
             lengths.append(self._signed_length(document))
+            keys.append(key_of(document))
             domains.append(document.metadata.get("domain") or "")
             if self.context and number % REPORT_EVERY == 0:
                 self.context.report({"samples": number})
@@ -107,18 +107,27 @@ def unbalanced(
 
 
 def too_far(ratios: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
-    """The numbers of the fewest ratios without which the others' mean is within the limit.
+    """The numbers of the ratios without which the mean of the others is within the limit.
+
+    The largest of the side that pulls go first, as few as it takes; where so few are left that the
+    other side then pulls too much, its largest go next.
 
     >>> too_far(np.array([0.3, 0.0, -0.1, 0.2]), 0.05).tolist()
     [0]
+    >>> too_far(np.array([-0.9, 0.4]), 0.2).tolist()
+    [0, 1]
     """
-    sign = 1.0 if ratios.sum() >= 0 else -1.0
-    order = np.argsort(-sign * ratios, kind="stable")
-    ordered = sign * ratios[order]
-    rest = ordered.sum() - np.concatenate([[0.0], np.cumsum(ordered)[:-1]])
-    means = rest / np.arange(len(ordered), 0, -1)
-    good = np.flatnonzero(means <= limit)
-    return order[: good[0] if len(good) else len(ordered)]
+    order = np.argsort(ratios, kind="stable")
+    low, high = 0, len(order)  # those from low to high stay
+    total = float(ratios.sum())
+    while low < high and abs(total) > limit * (high - low):
+        if total > 0:
+            high -= 1
+            total -= float(ratios[order[high]])
+        else:
+            total -= float(ratios[order[low]])
+            low += 1
+    return np.sort(np.concatenate([order[:low], order[high:]]))
 
 
 def key_of(document: Document) -> int:

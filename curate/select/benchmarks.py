@@ -13,6 +13,7 @@ under a name that says where they come from.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import tomllib
@@ -22,7 +23,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from curate.assets import cache_folder, sha256_of
+from curate.assets import cache_folder
 from curate.errors import RunError, UsageError
 from curate.sample import digest
 from curate.sources.files import extension, open_files
@@ -163,7 +164,7 @@ def items_file(benchmark: Benchmark, context: Context) -> Path:
     """The cached file of a benchmark's items, made now when it is not there; Unreadable."""
     benchmark = benchmark.found(context)
     said = {f.name: getattr(benchmark, f.name) for f in fields(benchmark) if f.name != "license"}
-    content = sha256_of(benchmark.file) if benchmark.file else None
+    content = _sha256(benchmark.file) if benchmark.file else None
     key = digest([VERSION, said | {"path": None, "file": content}])[:24]
     cached = cache_folder() / "benchmarks" / f"{benchmark.name}-{key}.arrow"
     if not cached.is_file():
@@ -173,6 +174,11 @@ def items_file(benchmark: Benchmark, context: Context) -> Path:
             raise Unreadable(f"{benchmark.origin} has no row with a question (columns {columns})")
         _write(items, cached)
     return cached
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(items: Sequence[Item], target: Path) -> None:
@@ -201,7 +207,7 @@ def read_items(benchmark: Benchmark, context: Context) -> Iterator[Item]:
         question = _text_of(row, benchmark.question or QUESTIONS, is_any=not benchmark.question)
         if question:
             yield Item(name, "question", question)
-        if question and (choices := _text_of(row, benchmark.choices)):
+        if question and (choices := _lettered(row, benchmark.choices)):
             yield Item(name, "choices", f"{question}\n{choices}")
         solution = _text_of(row, benchmark.solution or SOLUTIONS, is_any=not benchmark.solution)
         if solution and (benchmark.solution or not benchmark.question):
@@ -212,6 +218,12 @@ def _text_of(row: Mapping[str, Any], columns: Sequence[str], is_any: bool = Fals
     """What some columns say, one below the other; with `is_any` the first that says something."""
     said = [text for name in columns if (text := _said(row.get(name)).strip())]
     return "\n".join(said[:1] if is_any else said)
+
+
+def _lettered(row: Mapping[str, Any], columns: Sequence[str]) -> str:
+    """Choices as prompts have them, so that n-grams run over their ends."""
+    choices = _text_of(row, columns).split("\n")
+    return "\n".join(f"{chr(65 + i)}. {text}" for i, text in enumerate(choices) if text)
 
 
 def _said(value: Any) -> str:

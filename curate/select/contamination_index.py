@@ -178,9 +178,9 @@ def open_index(
 def _build(files: Sequence[Path], folder: Path, n: int, numbers: Literal["kept", "masked"]) -> None:
     import pyarrow as pa
 
-    table = pa.concat_tables(
-        [pa.ipc.open_file(pa.memory_map(str(file))).read_all() for file in files]
-    )
+    none = pa.schema([(name, pa.string()) for name in Item._fields]).empty_table()
+    tables = [pa.ipc.open_file(pa.memory_map(str(file))).read_all() for file in files]
+    table = pa.concat_tables([none, *tables])
     texts, kinds = table["text"].to_pylist(), np.array(table["kind"].to_pylist())
     tokens = telling(texts, numbers=numbers)
     kept = _worth(tokens, kinds)

@@ -245,8 +245,8 @@ class Decontaminate(Step):
     def _said(self, aligned: Alignment, item: Item, text: str) -> Found:
         """The evidence: how much is the same, and where."""
         detail = (
-            f"{aligned.coverage:.0%} of the {item.kind} in order, {aligned.of_text:.0%} of the row, "
-            f"{aligned.other:.0%} of its numbers and signs others"
+            f"{aligned.coverage:.0%} of the {item.kind} in order, {aligned.of_text:.0%} of the row,"
+            f" {aligned.other:.0%} of its numbers and signs others"
             f"\nrow: {shortened(text[slice(*aligned.text)])}"
             f"\nbenchmark: {shortened(item.text[slice(*aligned.item)])}"
         )

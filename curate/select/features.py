@@ -138,7 +138,9 @@ def _kinds(texts: Sequence[str], tokens: Tokens) -> NDArray[np.uint8]:
     kinds[(first == ord("!")) & (after != ord("!")) & _is_term(before, codes[at - 2])] = SIGN
     kinds[(first == ord("'")) & _is_term(before, codes[at - 2]) & (classes[after] != WORD)] = SIGN
     words = (classes[before] == WORD) & (classes[after] == WORD)
-    kinds[(first == ord("-")) & words & (sizes == 1) & ~_is_term(before, codes[at - 2])] = PUNCTUATION
+    kinds[(first == ord("-")) & words & (sizes == 1) & ~_is_term(before, codes[at - 2])] = (
+        PUNCTUATION
+    )
     dashes = (first == ord("-")) & apart
     kinds[dashes & (np.r_[PUNCTUATION, kinds[:-1]] == WORD) & (next_kinds == WORD)] = PUNCTUATION
     bars = np.isin(tokens.hashes, _bars())

@@ -38,8 +38,9 @@ class Mix(TwoPass):
     """Fills `targets`: so many samples, or at most so many completion tokens, of each domain.
 
     A target is a number, or one for each language: `{"math": 100, "code": {"en": 50, "zh": 50}}`;
-    `scale` takes a part of all of them, each rounded to the nearest. Other domains and languages
-    are left out as `no_target`, what is too much as `surplus`.
+    `scale` takes a part of all of them, each rounded to the nearest, but at least `floor` where
+    the target is no smaller. Other domains and languages are left out as `no_target`, what is too
+    much as `surplus`.
 
     Which samples stay is drawn by a hash of their ids and `seed`, so it depends on no order and
     changes little when some are added. Of a domain with `priorities`, the sources that are named
@@ -60,6 +61,7 @@ class Mix(TwoPass):
         *,
         unit: Unit = "samples",
         scale: float = 1.0,
+        floor: int = 0,
         priorities: Mapping[str, Sequence[str] | Scorer] | None = None,
         upsample: bool | int = False,
         require: bool = False,
@@ -75,7 +77,9 @@ class Mix(TwoPass):
                 f"Mix(upsample={upsample}): False, or how often a sample may stand, "
                 f"from 2 to {MOST_COPIES:,}"
             )
-        self.targets = targets_of(targets, scale)
+        if floor < 0:
+            raise UsageError(f"Mix(floor={floor}): a number from 0 on")
+        self.targets, self.scale, self.floor = targets_of(targets, scale, floor), scale, floor
         self.priorities = dict(priorities or {})
         check_priorities(self.priorities, list(targets))
         self.unit: Unit = unit
@@ -154,6 +158,10 @@ class Mix(TwoPass):
             for filling, rows in fillings
         ]
         parameters = plan.parameters_of(self.context.out) if self.context else {}
+        if parameters.get("scale") != self.scale or any(
+            t["missing"] and t["wanted"] <= self.floor for t in told
+        ):
+            parameters.pop("scale", None)  # another one would not make these targets smaller
         words = plan.changes(told, parameters)
         said = {"unit": self.unit, "seed": self.seed, "targets": told, "changes": words}
         (self.facts / PLAN).write_text(json.dumps(said))
@@ -164,10 +172,12 @@ class Mix(TwoPass):
             notice(line)
 
 
-def targets_of(targets: Mapping[str, int | Mapping[str, int]], scale: float) -> list[Target]:
+def targets_of(
+    targets: Mapping[str, int | Mapping[str, int]], scale: float, floor: int
+) -> list[Target]:
     """The targets one by one, scaled; UsageError for what is no number.
 
-    >>> [f"{t} {t.wanted}" for t in targets_of({"math": 300, "code": {"en": 25, "zh": 5}}, 0.1)]
+    >>> [f"{t} {t.wanted}" for t in targets_of({"math": 300, "code": {"en": 25, "zh": 1}}, 0.1, 2)]
     ['math 30', 'code/en 3', 'code/zh 1']
     """
     found: list[Target] = []
@@ -179,7 +189,8 @@ def targets_of(targets: Mapping[str, int | Mapping[str, int]], scale: float) -> 
                     f"Mix: the target of {domain} is {number!r}; it is a whole number from 0 on, "
                     "or one for each language"
                 )
-            found.append(Target(domain, language, scaled(number, scale)))
+            part = max(scaled(number, scale), min(floor, number))
+            found.append(Target(domain, language, part))
     if not found:
         raise UsageError("Mix: there is no target, as in Mix({'math': 1_000, 'code': 500})")
     return found

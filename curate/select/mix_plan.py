@@ -84,8 +84,8 @@ def yield_of(facts: Facts, target: Target, rows: NDArray[np.integer], asked: Ask
 
 def told(filling: Filling, measured: Yield) -> dict[str, Any]:
     """One target as the manifest and the card have it; what cannot be known is None."""
-    # At the mean size of what is here, in documents for each one that came.
-    more = filling.missing / filling.here if filling.here else None
+    # So many more for each one that came: all that came was taken as often as it may be.
+    more = filling.missing / filling.taken if filling.taken else None
     samples = measured.samples
     asked = measured.prompts if samples is None else samples
     return {
@@ -116,7 +116,9 @@ def lines(
     yield f"Mix is short in {len(short)} of {len(targets)} targets:"
     for t in short:
         what = "prompts" if unit == "samples" and t["asked_samples"] is None else unit
-        text = f"  {t['target']}: {t['taken']:,} of {t['wanted']:,} {what}, {t['missing']:,} missing"
+        text = (
+            f"  {t['target']}: {t['taken']:,} of {t['wanted']:,} {what}, {t['missing']:,} missing"
+        )
         prompts, rows = f"{t['asked_prompts']:,} prompts", f"{t['rows']:,} came"
         if t["more_prompts"] is None:
             yield f"{text}; none came, so no yield is known: see what became of its prompts"

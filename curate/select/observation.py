@@ -146,9 +146,7 @@ class Observer:
         features = self._texts.features(self._seen)
         scope = as_hash([row["scope"] for row in rows])
         columns: dict[str, Any] = {
-            name: [row[name] for row in rows]
-            for name in self._schema.names
-            if name in rows[0]
+            name: [row[name] for row in rows] for name in self._schema.names if name in rows[0]
         }
         columns |= {
             "key": as_hash([row["id"] for row in rows]),

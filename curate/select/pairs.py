@@ -1,9 +1,9 @@
 """`Pairs`: two answers of each prompt, one clearly better than the other.
 
     Generate(engine, samples=6, keep="all", accept=readable())
-    Pairs(helpful=Preference(engine=judge), harmless=Gap(Judge(engine=judge, prompt="harmlessness")))
+    Pairs(helpful=Preference(engine=…), harmless=Gap(Judge(engine=…, prompt="harmlessness")))
     BalanceLengths()
-    PairsFolder()                                                  # prompt, chosen, rejected
+    PairsFolder()                                             # prompt, chosen, rejected
 
 R1 asks its judge four times about two answers and keeps the pair when the gap is above 1
 (DeepSeek-R1 v2, section 3.1); safety is judged answer by answer.

@@ -1,12 +1,13 @@
 r"""The words and formulas of a problem without what only shows them: markup, diagrams, a number.
 
-    **Problem 3.** Find $x^{2}$ if <i>x</i> = 1,000.   ->   Find $x^{2}$ if x = 1000.
+**Problem 3.** Find $x^{2}$ if <i>x</i> = 1,000.   ->   Find $x^{2}$ if x = 1000.
 """
 
 from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from typing import NamedTuple
 
 from curate.select.symbols import SAME_CHARACTERS
@@ -33,7 +34,7 @@ _TAG = re.compile(
 _RAISED = re.compile(r"<(su[pb])>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 _ENVIRONMENT = re.compile(
     r"\\(?:begin|end)\{(?:align|equation|gather|multline|eqnarray|center|flush\w+|aligned|split"
-    r"|displaymath|math|document|problem|question)\*?\}"
+    r"|displaymath|math|document|problem|question|enumerate|itemize)\*?\}|\\item\b"
 )
 _LEAD = re.compile(
     r"\A[\s*_#>]*(?:"
@@ -48,10 +49,17 @@ _LEAD = re.compile(
     r")[\s*_]*",
     re.IGNORECASE,
 )
+_TAIL = re.compile(
+    r"(?:(?:please|let'?s)\s+)?(?:(?:reason|think|solve\s+(?:it|this))\s+(?:about\s+it\s+)?step[\s-]by"
+    r"[\s-]step|(?:put|write|give|place|box|enclose|present|return|output)\s+(?:your|the)\s+(?:final\s+)?"
+    r"answer\s+(?:with)?in(?:side)?\s+\$?(?:\\boxed|<answer>|a\s+box))[^\n]*\s*\Z",
+    re.IGNORECASE,
+)
 _STRESS = re.compile(r"(?<![\w*\\$])\*(?=\S)([^*\n$]*?\w[^*\n$]*?)(?<=\S)\*(?![\w*])")
 _UNDERSCORED = re.compile(r"(?<![\w\\$}])_(?=\w)([^_\n$]*?\w)_(?![\w{])")
 _BULLET = re.compile(r"^\s*[-*\u2022]\s+(?=[A-Z][a-z])", re.MULTILINE)
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:,\\!|\{,\}|\\,|,)\d{3})+(?![\d]|[.,]\d)")
+_GROUP = re.compile(r"[,}!]\d{3}")
 _FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$]+\$|\\\(.+?\\\)|\\\[.+?\\\]", re.DOTALL)
 _PRODUCT = re.compile(
     r"\\(?:text|mbox|mathrm|operatorname|begin|end)\w*\*?\s*\{[^}]*\}|\\[A-Za-z]+"
@@ -61,7 +69,11 @@ _FUNCTIONS = frozenset(
     "sin cos tan cot sec csc log ln lg exp max min sup inf lim gcd lcm det deg dim ker arg mod and "
     "or if for cm mm km kg ft mph is not the".split()
 )
-_CHARACTERS: dict[int, str] = {ord(c): same for c, same in SAME_CHARACTERS.items()} | {
+_FULL_WIDTH = range(0xFF01, 0xFF5F)
+_CHARACTERS: dict[int, str] = {
+    **{ord(c): same for c, same in SAME_CHARACTERS.items()},
+    **{code: chr(code - 0xFF01 + 0x21) for code in _FULL_WIDTH},
+} | {
     ord(small): f"{mark}{plain}"
     for mark, smalls, plains in (
         ("^", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207f", "0123456789n"),
@@ -89,14 +101,23 @@ def surface(text: str) -> Surface:
     if "&" in text:
         text = html.unescape(text)
     if not text.isascii():
-        text = text.translate(_CHARACTERS)
-    text = _BULLET.sub("", text.replace("**", "").replace("__", " "))
+        text = unicodedata.normalize("NFC", text).translate(_CHARACTERS)
+    text = text.replace("**", "").replace("__", " ")
+    if "\n" in text or text[:1] in "-*\u2022":
+        text = _BULLET.sub("", text)
     while lead := _LEAD.match(text):
         if not text[lead.end() :].strip():
             break
         text = text[lead.end() :]
-    text = _UNDERSCORED.sub(r"\1", _STRESS.sub(r"\1", text))
-    text = _THOUSANDS.sub(_together, text)
+    if "boxed" in text or "step" in text:
+        tail = _TAIL.search(text[-300:])
+        text = text[: len(text) - len(tail.group())] if tail else text
+    if "*" in text:
+        text = _STRESS.sub(r"\1", text)
+    if "_" in text:
+        text = _UNDERSCORED.sub(r"\1", text)
+    if _GROUP.search(text):
+        text = _THOUSANDS.sub(_together, text)
     return Surface(_FORMULA.sub(_factors, text), diagrams)
 
 

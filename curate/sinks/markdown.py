@@ -24,8 +24,9 @@ LONGEST_INLINE = 300
 
 
 def environment(folder: Path) -> Environment:
-    """Jinja for cards in `folder`, which may extend ours; an unknown name in a template is an error, None is written as
-    `unknown`.
+    """Jinja for cards in `folder`, which may extend ours.
+
+    An unknown name in a template is an error, None is written as `unknown`.
     """
     # With autoescape Jinja keeps what templates and macros wrote apart from values; `finalize` then
     # escapes the values for Markdown, and Jinja's own HTML escape leaves its Markup alone.

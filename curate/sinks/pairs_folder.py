@@ -46,8 +46,8 @@ OF_HALF = ("id", "k", "finish_reason", "completion_tokens", "seed", "verdicts")
 class PairsFolder(DatasetFolder):
     """Writes OUT/dataset from the pairs that `Pairs` made, a row for each, and yields them again.
 
-    As `DatasetFolder` in all else: sorted, byte-identical, with a card. Raises RunError for a sample
-    without its other half.
+    As `DatasetFolder` in all else: sorted, byte-identical, with a card. Raises RunError for a
+    sample without its other half.
     """
 
     def __init__(self, card: str = CARD, *, shard_mb: int = 500) -> None:
@@ -64,6 +64,7 @@ class PairsFolder(DatasetFolder):
             size, fields = self.shard_mb * 1_000_000, pair_schema()
             shards = write_shards(rows, part, shard_bytes=size, fields=fields)
             shutil.rmtree(part / "sort", ignore_errors=True)
+            statistics.example = numbers.example
             self._describe(part, statistics, shards, fields=fields, pairs=numbers.told())
         if not statistics.rows:
             logger.warning(f"{self.label}: no pair came in; dataset has one empty shard")
@@ -145,6 +146,8 @@ class PairNumbers:
     """What a card says of pairs, domain by domain."""
 
     domains: dict[str, Of] = field(default_factory=dict)
+    example: dict[str, Any] | None = None
+    """The first row."""
 
     def watch(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The same rows, counted as they pass."""
@@ -153,6 +156,7 @@ class PairNumbers:
             yield row
 
     def add(self, row: Mapping[str, Any]) -> None:
+        self.example = self.example or dict(row)
         of = self.domains.setdefault(row["domain"] or "", Of())
         chosen, rejected = (sum(len(t["content"]) for t in row[h]) for h in ("chosen", "rejected"))
         of.pairs += 1

@@ -75,15 +75,16 @@ TASKS = {
     " and say into which language, and you keep its meaning and its tone.",
 }
 """Control tasks (section 2.3 of the paper): what the system turn says moves what a user asks."""
-_DOMAINS = {"math": "math", "code": "code"}
 
 
 class Magpie(Step):
-    """Yields the distinct prompts among `count` that a model writes; domain `general`, or the task.
+    """Yields the distinct prompts among `count` that a model writes.
 
     Args:
         family: whose chat template; or give the text up to the user's turn as `pre_query`.
         system: a control task (`math`, `code`, `translation`) or the text of a system turn.
+        domain: of all of them. `Tags` tells it for each: also of those written for a control task
+            not all are of it.
         stop: where a prompt ends, besides the family's tokens; the paper's scripts end it with its
             first line, `stop=()` lets it have more.
         min_words: shorter ones are `too_short`.
@@ -107,6 +108,7 @@ class Magpie(Step):
         family: Literal["chatml", "llama3", "deepseek"] = "chatml",
         pre_query: str | None = None,
         system: str | None = None,
+        domain: str = "general",
         temperature: float = 1.0,
         top_p: float = 1.0,
         stop: tuple[str, ...] = ("\n",),
@@ -130,8 +132,7 @@ class Magpie(Step):
         shape = FAMILIES[family]
         turn = shape.system.format(TASKS.get(system, system)) if system else ""
         self.pre_query = pre_query if pre_query is not None else turn + shape.user
-        self.domain = _DOMAINS.get(system or "", "general")
-        self.stop = (*stop, *shape.stop)
+        self.domain, self.stop = domain, (*stop, *shape.stop)
         self.temperature, self.top_p, self.max_tokens = temperature, top_p, max_tokens
         self.min_words, self.seed = min_words, seed
         self.concurrency, self.store_path = concurrency, Path(store)

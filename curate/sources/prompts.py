@@ -143,8 +143,9 @@ class Prompts(Step):
 
     def files(self) -> list[Path]:
         """The local files that are read, in order; none for the Hub and reasoning-gym."""
-        is_local = isinstance(self.rows_of, FileSource | SeveralSources)
-        return list(self.rows_of.paths) if is_local else []
+        if isinstance(self.rows_of, FileSource | SeveralSources):
+            return list(self.rows_of.paths)
+        return []
 
     def identity(self) -> dict[str, Any]:
         """The arguments, a file by its name alone: what it holds is hashed by the run."""

@@ -21,7 +21,7 @@ from curate.sources import hub
 from curate.sources.files import FileSource, open_files
 from curate.sources.layout import Columns, in_our_words
 from curate.sources.row import BadRow, Defaults, Place, Source, read_row, read_sample
-from curate.step import Context, Step
+from curate.step import Context, Step, unit_of
 
 SHOWN_CHARACTERS = 2_000
 """How much of a bad row is kept to look at."""
@@ -140,13 +140,13 @@ class Samples(Step):
     ) -> Iterator[Document]:
         reads = [value] if isinstance(value, BadRow) else self._read(value, defaults)
         for read in reads:
-            self.count("samples", into=1)
             if isinstance(read, BadRow):
+                self.count("samples", into=1)
                 shown = read.text or json.dumps(value, ensure_ascii=False, default=str)
                 bad = Document(text=shown[:SHOWN_CHARACTERS], id="", metadata={})
                 self.drop(bad, read.reason, f"{place}: {read.problem}", unit="samples")
                 continue
-            self.count("samples", out=1)
+            self.count(unit_of(read), into=1, out=1)
             yield read
 
     def _read(self, row: Mapping[str, Any], defaults: Defaults) -> Iterator[Document | BadRow]:

@@ -45,7 +45,7 @@ TOY = """
 
     from curate import Sample, Stage, Step, pipeline
     from curate.notice import notice
-    from curate.select import Dedup, Pick
+    from curate.select import Dedup, Mix, Pick
     from curate.sinks import DatasetFolder
     from filters import long_enough
 
@@ -56,15 +56,16 @@ TOY = """
         is_source = True
         makes = "samples"
 
-        def __init__(self, n):
+        def __init__(self, n, domain="math"):
             super().__init__()
-            self.n = n
+            self.n, self.domain = n, domain
 
         def run(self, data, rank=0, world_size=1):
             for i in range(self.n):
                 problem = f"What is {i} + 1?"
-                prompt = Sample(prompt_id=f"{i * 7919:016x}", problem=problem, answer=str(i + 1),
-                                domain="math", source="numbers")
+                prompt_id = f"{i * 7919:08x}{len(self.domain):08x}"
+                prompt = Sample(prompt_id=prompt_id, problem=problem, answer=str(i + 1),
+                                domain=self.domain, source="numbers")
                 for k in range(3):
                     text = f"The sum of {i} and 1 is {i + 1}." + " I am sure." * k
                     if k == 2 and i % 2:
@@ -119,10 +120,14 @@ TOY = """
 
     @pipeline
     def toy(n: int = 40, how: str = "none", marker: str = "none", file: str = "none",
-            gpus: int = 0, out: str = "runs/toy") -> list:
+            gpus: int = 0, whole: bool = False, out: str = "runs/toy") -> list:
         '''A toy.'''
-        return [Numbers(n), Stage([long_enough, Trouble(how, marker), Where(file)], gpus=gpus),
-                Dedup(by="completion", within="prompt"), Pick(1, by="longest"), DatasetFolder()]
+        begins = [Numbers(n),
+                  Stage([long_enough, Trouble(how, marker), Where(file)], gpus=gpus)]
+        picks = [Dedup(by="completion", within="prompt"), Pick(1, by="longest")]
+        mixes = [Numbers(n, "logic"), Mix({"math": 25, "logic": 60}),
+                 Dedup(by="completion", within="all", keep="longest")]
+        return [*begins, *picks, *(mixes if whole else []), DatasetFolder()]
 """
 
 
@@ -165,7 +170,7 @@ class Project:
             text=True,
         )
 
-    def run(self, *words: str, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
         run = self.start(*words)
         try:
             stdout, stderr = run.communicate(timeout=timeout_s)
@@ -173,9 +178,9 @@ class Project:
             run.kill()
         return subprocess.CompletedProcess(run.args, run.returncode, stdout, stderr)
 
-    def local(self) -> dict[str, bytes]:
+    def local(self, *words: str) -> dict[str, bytes]:
         """What the local executor makes of the pipeline."""
-        done = self.run(f"out={self.root / 'local'}")
+        done = self.run(f"out={self.root / 'local'}", *words)
         assert done.returncode == 0, done.stderr
         return shards(self.root / "local")
 
@@ -187,7 +192,7 @@ def shards(out: Path) -> dict[str, bytes]:
     return found | {"funnel": (out / "funnel.json").read_bytes()}
 
 
-def wait_until(true: Callable[[], object], timeout_s: float = 90) -> None:
+def wait_until(true: Callable[[], object], timeout_s: float = 300) -> None:
     until = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < until, "what was waited for did not happen"

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from curate.errors import UsageError
+from curate.project import PYPROJECT
 from curate.run.executors import RayResources, SlurmResources, read_table, resources_for
 from curate.run.task import StageSpec
 from curate.select import Dedup, Pick
-from tests.executors.conftest import Project
+from tests.executors.conftest import ROOT, Project
 
 TABLE = """
     [tool.curate.executors.slurm]
@@ -82,17 +83,34 @@ def test_without_a_table_there_are_defaults(project: Project, text: str) -> None
         pytest.param("[tool.curate.executors\n", "is no TOML", id="TOML"),
     ],
 )
-def test_a_wrong_table_is_refused_before_anything_runs(
-    project: Project, text: str, says: str
-) -> None:
+def test_a_wrong_table_is_refused(project: Project, text: str, says: str) -> None:
     project.table(text)
     with pytest.raises(UsageError, match=r"pyproject\.toml") as refused:
         read_table(project.root, "slurm", ["Dedup", "Pick"])
     assert says in str(refused.value)
+
+
+def test_a_wrong_table_is_refused_before_anything_runs(project: Project) -> None:
+    project.table("[tool.curate.executors.slurm.Pik]\ngpus = 1")
     done = project.run(f"out={project.root / 'out'}", "--executor", "slurm")
     assert done.returncode == 2
-    assert says in done.stderr
+    assert "no such step; did you mean 'Pick'?" in done.stderr
     assert not (project.root / "out").exists()
+
+
+@pytest.mark.parametrize("where", ["the page", "a new project"])
+def test_the_example_for_nodes_of_eight_gpus_is_a_right_table(project: Project, where: str) -> None:
+    if where == "the page":
+        page = (ROOT / "docs/executors.md").read_text("utf-8")
+        text = page.split("```toml\n")[1].split("```")[0]
+    else:
+        shown = PYPROJECT.format(name="x", version="1").split("# [tool.curate", 1)[1]
+        text = "[tool.curate" + shown.replace("\n# ", "\n").replace("\n#\n", "\n")
+    project.table(text)
+    table = read_table(project.root, "slurm", ["Generate"])
+    gets = resources_for(spec("02-Generate"), table, SlurmResources)
+    assert (gets.partition, gets.gpus, gets.sbatch) == ("h100", 8, {"exclusive": True})
+    assert resources_for(spec("03-Dedup"), table, SlurmResources).partition == "cpu"
 
 
 def test_the_local_executor_has_no_gpus_to_give(project: Project) -> None:

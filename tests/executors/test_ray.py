@@ -23,9 +23,9 @@ def test_the_dataset_is_the_local_one(ray: Project) -> None:
         env = { COLOUR = "green" }
     """)
     out = ray.root / "a run"
-    done = ray.run(f"out={out}", f"file={ray.root / 'seen'}", "--executor", "ray")
+    done = ray.run(f"out={out}", f"file={ray.root / 'seen'}", "whole=true", "--executor", "ray")
     assert done.returncode == 0, done.stderr
-    assert shards(out) == ray.local()
+    assert shards(out) == ray.local("whole=true")
     for rank in range(4):
         seen = (ray.root / f"seen-{rank}").read_text()
         assert seen == f"{ray.root} [None, 'green', '1']"
@@ -56,7 +56,7 @@ def test_a_task_whose_actor_is_killed_starts_again(ray: Project) -> None:
         wait_until(lambda: len(list(ray.root.glob("marker.*"))) == 2)
         assert not worker.is_running()
         (ray.root / "marker").unlink()
-        _, stderr = run.communicate(timeout=240)
+        _, stderr = run.communicate(timeout=600)
     finally:
         run.kill()
     assert run.returncode == 0, stderr
@@ -66,6 +66,6 @@ def test_a_task_whose_actor_is_killed_starts_again(ray: Project) -> None:
 
 def test_what_no_node_can_hold_is_said(ray: Project) -> None:
     ray.table("[tool.curate.executors.ray]\ncpus = 4000\npatience_s = 2\n")
-    done = ray.run(f"out={ray.root / 'out'}", "--executor", "ray", timeout_s=120)
+    done = ray.run(f"out={ray.root / 'out'}", "--executor", "ray")
     assert done.returncode == 1
     assert "no node of the Ray cluster can hold a task of stage 01-Numbers" in done.stderr

@@ -42,17 +42,26 @@ def test_the_dataset_is_the_local_one_and_tasks_get_what_the_table_says(slurm: P
 
         [tool.curate.executors.slurm.Keep]
         partition = "short"
-        sbatch = { comment = "seen" }
+        sbatch = { comment = "seen", oversubscribe = true }
     """)
     out = slurm.root / "a run"
-    done = slurm.run(f"out={out}", "gpus=2", f"file={slurm.root / 'seen'}", "--executor", "slurm")
+    done = slurm.run(
+        f"out={out}", "gpus=2", f"file={slurm.root / 'seen'}", "whole=true", "--executor", "slurm"
+    )
     assert done.returncode == 0, done.stderr
-    assert shards(out) == slurm.local()
+    assert shards(out) == slurm.local("whole=true")
     for rank in range(4):
         seen = (slurm.root / f"seen-{rank}").read_text()
         assert seen == f"""{slurm.root} ['2', "it's green", '1']"""
     script = (out / "stages/02-Keep/logs/launch_script.slurm").read_text()
-    for line in ("partition=short", "time=00:10:00", "mem=1G", "gpus=2", "comment=seen"):
+    for line in (
+        "partition=short",
+        "time=00:10:00",
+        "mem=1G",
+        "gpus=2",
+        "comment=seen",
+        "oversubscribe",
+    ):
         assert f"#SBATCH --{line}\n" in script
     assert "qos" not in script
     assert not squeue(slurm)
@@ -76,7 +85,7 @@ def test_what_fails_is_said_and_a_rerun_completes(slurm: Project) -> None:
     wait_until(lambda: sleeping(slurm))
     (name,) = {line.split("|")[0] for line in squeue(slurm, "-t", "running")}
     subprocess.run(["scancel", name], env=slurm.environment, check=True)
-    _, stderr = run.communicate(timeout=90)
+    _, stderr = run.communicate(timeout=300)
     assert run.returncode == 1
     assert "ended as CANCELLED" in stderr and f"{name}.out" in stderr
     assert not squeue(slurm)
@@ -93,7 +102,7 @@ def test_a_run_that_is_lost_is_found_again_and_one_that_is_stopped_leaves_nothin
     run = slurm.start(*words(slurm, "sleep"))
     wait_until(lambda: sleeping(slurm))
     run.send_signal(signal.SIGINT)
-    _, stderr = run.communicate(timeout=90)
+    _, stderr = run.communicate(timeout=300)
     assert run.returncode == 130, stderr
     assert not squeue(slurm)
     for marker in sleeping(slurm):
@@ -134,13 +143,13 @@ def test_a_run_that_is_made_anew_ends_what_still_works(slurm: Project) -> None:
     [
         pytest.param("cpus = 64", "can never start", id="more cores than there are"),
         pytest.param("gpus = 3", "refuses stage 01-Numbers", id="more GPUs than there are"),
-        pytest.param('partition = "none"', "invalid partition", id="no such partition"),
+        pytest.param('partition = "none"', "Invalid partition name", id="no such partition"),
         pytest.param('setup = ["no-such-thing"]', "no-such-thing: command not found", id="setup"),
     ],
 )
 def test_what_cannot_run_is_said(slurm: Project, table: str, says: str) -> None:
     slurm.table(f"[tool.curate.executors.slurm]\n{table}\n")
-    done = slurm.run(f"out={slurm.root / 'out'}", "--executor", "slurm", timeout_s=120)
+    done = slurm.run(f"out={slurm.root / 'out'}", "--executor", "slurm")
     assert done.returncode == 1
     assert says in complaint(done)
     assert not squeue(slurm)

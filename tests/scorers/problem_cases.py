@@ -43,7 +43,8 @@ PARTS = [
     "(1) Compute $2^{10}$. (2) Compute $3^5$.",
     "Part A) Calculate the mass of the block. Part B) Calculate its weight.",
     "已知数列 $a_n = 2n + 1$。(1)求 $a_5$;(2)求前 10 项的和。",
-    "一辆车 3 小时行 180 千米。（1）每小时行多少千米？（2）5 小时行多少千米？",
+    "一辆车 3 小时行 180 千米。"
+    "\uff081\uff09每小时行多少千米\uff1f\uff082\uff095 小时行多少千米\uff1f",
     "What is the capital of France? How many people live there?",
     "How many apples does Tom have left? And how much did he pay in total?",
     "小明有 5 元,买了 3 个苹果。每个苹果多少元?还剩多少元?",

@@ -8,6 +8,7 @@ from curate.sample import Sample
 from curate.scorers import (
     Agreed,
     AllOf,
+    AnswerInProblem,
     BoxedAnswer,
     Choice,
     CodeFormat,
@@ -20,8 +21,15 @@ from curate.scorers import (
     Language,
     LanguageConsistency,
     Length,
+    LinkInProblem,
     MathAnswer,
+    MissingContext,
+    MissingFigure,
+    MissingOptions,
+    MultiPartProblem,
     PersonalData,
+    ProblemLength,
+    ProofProblem,
     Readability,
     ReasoningSteps,
     Reflection,
@@ -34,6 +42,7 @@ from curate.scorers import (
     TagCount,
     TextAnswer,
     ThinkFormat,
+    UnfinishedProblem,
 )
 
 PROMPT = Sample(prompt_id="p", problem="What is 3 + 4?", answer="7", language="en")
@@ -46,6 +55,21 @@ LOOP = "three and four and " * 200
 CUT = PROMPT.with_completion(
     "一二三四五六七八九十" * 20 + LOOP, finish_reason="length", completion_tokens=400
 )
+
+PROBLEM_RULES: dict[Scorer, str] = {
+    ProofProblem(): "Prove that 3 + 4 = 7.",
+    MultiPartProblem(): "(a) What is 3 + 4? (b) What is 4 + 4?",
+    MissingFigure(): "In the figure below, how long is $AB$?",
+    MissingFigure(drawn=False): "[asy] draw((0,0)--(1,1)); [/asy] How long is it?",
+    LinkInProblem(): "Solve https://a.org/7.",
+    MissingOptions(): "Which of the following is 3 + 4?",
+    MissingContext(): "What is the sum in the previous problem?",
+    UnfinishedProblem(): "What is 3 + 4 and",
+    AnswerInProblem(): "What is 3 + 4? The answer is 7.",
+    ProblemLength(maximum=5): "What is the sum of 3 and 4?",
+    ProblemLength(minimum=5, unit="characters"): "3+4",
+}
+"""What each rule on problems refuses; completions are nothing to it."""
 
 SCORERS: list[Scorer] = [
     MathAnswer(),
@@ -103,6 +127,7 @@ SCORERS: list[Scorer] = [
     Refusal(),
     TextAnswer(),
     TextAnswer(longest=9),
+    *PROBLEM_RULES,
 ]
 
 COMPOSED: list[Scorer] = [
@@ -157,6 +182,10 @@ OTHER_CUT: dict[Scorer, Sample] = {
         (PersonalData(), "Ask jane.doe@mail.org, or ring +44 20 7946 0958."),
         (Refusal(), "<think>No.</think>I'm sorry, but I can't help with that."),
     ]
+}
+OTHER_CUT |= {
+    scorer: replace(PROMPT, problem=text).with_completion("It is 7.")
+    for scorer, text in PROBLEM_RULES.items()
 }
 """What rules dislike that find no fault with a loop."""
 

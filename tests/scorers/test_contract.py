@@ -15,7 +15,18 @@ from curate.sample import Sample, Verdict
 from curate.scorers import LanguageConsistency, Scorer, scorer_from
 from curate.scorers.scorer import Watching
 from curate.select import Keep
-from tests.scorers.samples import COMPOSED, CUT, ELSEWHERE, GOOD, LOOP, PROMPT, SCORERS, bad, good
+from tests.scorers.samples import (
+    COMPOSED,
+    CUT,
+    ELSEWHERE,
+    GOOD,
+    LOOP,
+    PROBLEM_RULES,
+    PROMPT,
+    SCORERS,
+    bad,
+    good,
+)
 
 every_scorer = pytest.mark.parametrize(
     "scorer", [*SCORERS, *COMPOSED], ids=lambda scorer: scorer.name
@@ -194,10 +205,12 @@ def test_a_rule_that_cannot_tell_early_is_not_watched() -> None:
         *("Choice", "MathAnswer", "Finished", "LanguageConsistency", lazy, "RepetitionPenalty"),
         *("Language", "Language:language=en,min_letters=4"),
         *("ReasoningSteps", "ReasoningSteps:steps=2,peer=open-r1"),
-        *("Contradiction", "Reflection", "Reflection:enough=3", "TextAnswer", "TextAnswer:longest=9"),
+        *("Contradiction", "Reflection", "Reflection:enough=3"),
+        *("TextAnswer", "TextAnswer:longest=9"),
         *("BoxedAnswer", "BoxedAnswer:after=</think>"),
         *("RelativeLength", "RelativeLength:unit=characters,within=call,boxed=True"),
         "CosineScaled:max_len=1000000,unit=characters,clamp=False,boxed=True",
+        *(scorer.name for scorer in PROBLEM_RULES),
     }
 
 

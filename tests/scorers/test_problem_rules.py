@@ -128,17 +128,17 @@ def test_any_problem_gets_a_verdict(text: str) -> None:
 )
 def test_what_the_rules_refuse_of_answerable_problems(name: str, most: dict[str, int]) -> None:
     path = DATA / name
-    opened = gzip.open(path, "rt", encoding="utf-8") if name.endswith("gz") else path.open()
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if name.endswith("gz") else data).decode()
     refused: Counter[str] = Counter()
-    with opened as lines:
-        for line in lines:
-            sample = read_row(json.loads(line), Defaults(name))
-            assert isinstance(sample, Sample)
-            document = sample.to_document()
-            for keep in answerable():
-                if not keep.domains or sample.domain in keep.domains:
-                    if keep.filter(document) is not True:
-                        refused[type(keep.scorer).__name__] += 1
+    for line in text.strip().split("\n")[:1500]:
+        sample = read_row(json.loads(line), Defaults(name))
+        assert isinstance(sample, Sample)
+        for keep in answerable():
+            if keep.domains and sample.domain not in keep.domains:
+                continue
+            if not keep.accepts(keep.scorer.judge(sample)):
+                refused[type(keep.scorer).__name__] += 1
     assert refused == Counter(most)
 
 

@@ -53,7 +53,13 @@ def braces(text: str, rng: random.Random) -> str | None:
 
 
 def sized(text: str, rng: random.Random) -> str | None:
-    bigger = {"\\frac": "\\dfrac", "(": "\\left(", ")": "\\right)", "\\le ": "\\leq ", "\\ge ": "\\geq "}
+    bigger = {
+        "\\frac": "\\dfrac",
+        "(": "\\left(",
+        ")": "\\right)",
+        "\\le ": "\\leq ",
+        "\\ge ": "\\geq ",
+    }
     return in_formulas(
         text, lambda f: re.sub(r"\\frac|\(|\)|\\[lg]e ", lambda m: bigger[m.group()], f)
     )
@@ -149,7 +155,9 @@ def wrapped(text: str, rng: random.Random) -> str | None:
 
 
 def separated(text: str, rng: random.Random) -> str | None:
-    return re.sub(r"(?<![\d.,])(\d{1,3})(\d{3})(?![\d.,])", rng.choice([r"\1,\2", r"\1{,}\2"]), text)
+    return re.sub(
+        r"(?<![\d.,])(\d{1,3})(\d{3})(?![\d.,])", rng.choice([r"\1,\2", r"\1{,}\2"]), text
+    )
 
 
 SAME: dict[str, Edit] = {
@@ -241,8 +249,13 @@ def made(count: int) -> Iterator[Problem]:
         a, b, c = (rng.randint(2, 60) for _ in range(3))
         yield rng.choice(
             [
-                Problem(f"Let $f(x) = {a}x + {b}$ for real $x$. What is the value of $f({c})$?", str(a * c + b)),
-                Problem(f"Compute $\\frac{{{a}}}{{{b}}} + x^2$ when $x = {c}$.", str(a / b + c * c)),
+                Problem(
+                    f"Let $f(x) = {a}x + {b}$ for real $x$. What is the value of $f({c})$?",
+                    str(a * c + b),
+                ),
+                Problem(
+                    f"Compute $\\frac{{{a}}}{{{b}}} + x^2$ when $x = {c}$.", str(a / b + c * c)
+                ),
                 Problem(
                     f"Tom has {a} marbles. He buys {b} bags with {c} marbles in each of them, then loses "
                     f"{a} of all his marbles on the way home. How many marbles are left?",

@@ -47,7 +47,10 @@ def test_each_domain_has_rules_of_its_own() -> None:
     ]
     found = passed(step, documents)
     assert found.ids == ["p-0", "q-0"]
-    assert [names(d) for d in found.kept] == [[SHORT.scorer.name, "MathAnswer"], [SHORT.scorer.name]]
+    assert [names(d) for d in found.kept] == [
+        [SHORT.scorer.name, "MathAnswer"],
+        [SHORT.scorer.name],
+    ]
     assert found.reasons == {
         **{"p-1": "MathAnswer", "p-2": SHORT.scorer.name, "q-1": SHORT.scorer.name},
         "r-0": "ByDomain:no_rule",

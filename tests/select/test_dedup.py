@@ -95,7 +95,9 @@ def ids(documents: Sequence[Document]) -> list[str]:
 )
 def test_duplicates_within_a_prompt(a: str, b: str, same: bool, tmp_path: Path) -> None:
     dedup = Dedup(by="completion", within="prompt")
-    assert ids(passed(dedup, samples(a, b), tmp_path, 1)[0]) == (["p-0"] if same else ["p-0", "p-1"])
+    assert ids(passed(dedup, samples(a, b), tmp_path, 1)[0]) == (
+        ["p-0"] if same else ["p-0", "p-1"]
+    )
 
 
 def test_other_prompts_may_say_the_same(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_by_language() -> None:
     assert found.details["fr-math0000-0"] == "math/fr"
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 4)), max_size=25),
     st.dictionaries(st.sampled_from("abcd"), st.integers(0, 12), min_size=1),
@@ -99,10 +99,8 @@ def test_exact_wherever_possible_and_the_same_in_any_order(
         assert again.reasons == found.reasons
 
 
-@settings(max_examples=40)
-@given(
-    st.lists(st.integers(0, 30), max_size=25), st.integers(0, 200), st.sampled_from([False, 2])
-)
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 30), max_size=25), st.integers(0, 200), st.sampled_from([False, 2]))
 def test_a_token_budget_is_filled_and_never_exceeded(
     sizes: list[int], budget: int, upsample: Any
 ) -> None:
@@ -184,6 +182,8 @@ def test_scale_rounds_each_target_to_the_nearest() -> None:
     assert {t.domain: t.wanted for t in step.targets} == {
         **{"math": 198, "code": 106, "stem": 5, "logic": 5, "general": 89}
     }
+    at_least_ten = Mix(R1_SFT | {"poem": 3}, scale=0.0005, floor=10)
+    assert [t.wanted for t in at_least_ten.targets] == [198, 106, 10, 10, 89, 3]
     assert sum(R1_SFT.values()) == 804_745
     assert sum(n for d, n in R1_SFT.items() if d != "general") == 626_933
     assert set(R1_RL) == set(R1_SFT) - {"general"}
@@ -191,7 +191,9 @@ def test_scale_rounds_each_target_to_the_nearest() -> None:
 
 def test_copies_stand_beside_the_sample_under_ids_of_their_own() -> None:
     found = passed(Mix({"math": 5}, upsample=3), pool("math", 2))
-    (once, twice) = ([id.partition("~")[0] for id in found.ids].count(f"math000{n}-0") for n in "01")
+    (once, twice) = (
+        [id.partition("~")[0] for id in found.ids].count(f"math000{n}-0") for n in "01"
+    )
     assert {once, twice} == {2, 3}
     assert found.ids[:2] == ["math0000-0", "math0000-0~2"]
     assert found.made == 3 and target(found, "math")["copied"] == 3
@@ -253,6 +255,7 @@ def test_other_documents_in_the_second_pass_are_refused() -> None:
         pytest.param(lambda: Mix({"math": -1}), "whole number", id="negative"),
         pytest.param(lambda: Mix({"math": True}), "whole number", id="a truth"),
         pytest.param(lambda: Mix({"math": 1}, scale=0), "above 0", id="scale"),
+        pytest.param(lambda: Mix({"math": 1}, floor=-1), "from 0 on", id="floor"),
         pytest.param(lambda: Mix({"math": 1}, unit="rows"), "'samples' or 'tokens'", id="unit"),  # type: ignore[arg-type]
         pytest.param(lambda: Mix({"math": 1}, upsample=True), "how often", id="upsample"),
         pytest.param(lambda: Mix({"math": 1}, upsample=1), "how often", id="once"),

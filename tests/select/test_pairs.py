@@ -31,7 +31,7 @@ class Digits(Scorer):
 
 @dataclass(frozen=True)
 class Listener:
-    """A judge that prefers the answer with more of the letter x, and remembers what it was shown."""
+    """A judge that likes the letter x, and remembers what it was shown."""
 
     asked: list[tuple[str, str]]
     first_wins: bool = False

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.errors import UsageError
@@ -60,8 +60,7 @@ def test_rules_choose_in_turn() -> None:
 
 def test_best_goes_by_the_verdict_that_is_there_then_by_number() -> None:
     documents = [
-        scored(d, WORDS.name, s)
-        for d, s in zip(group(*"abcd"), [0.5, None, 0.9, 0.9], strict=True)
+        scored(d, WORDS.name, s) for d, s in zip(group(*"abcd"), [0.5, None, 0.9, 0.9], strict=True)
     ]
     assert passed(Pick(1, by="best", scorer=WORDS), documents).ids == ["p-2"]
     assert passed(Pick(3, by="best", scorer=WORDS), documents).ids == ["p-0", "p-2", "p-3"]
@@ -75,7 +74,10 @@ def test_best_judges_where_there_is_no_verdict() -> None:
 
 def test_different_takes_what_is_least_like_those_taken() -> None:
     base = "we add three and four and get seven at last so it is done"
-    near, far = base.replace("done", "so"), "count upwards from the larger one until all are used up"
+    near, far = (
+        base.replace("done", "so"),
+        "count upwards from the larger one until all are used up",
+    )
     documents = group(base, near, far, base + " indeed")
     assert passed(Pick(2, by="different"), documents).ids == ["p-1", "p-2"]
     assert passed(Pick(2, by=("first", "different")), documents).ids == ["p-0", "p-2"]
@@ -92,6 +94,7 @@ def test_random_is_the_same_draw_whatever_else_is_there() -> None:
     assert sum(by_k) == 200 and min(by_k) > 25  # 50 each expected; 4 standard deviations
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.text("ab ", min_size=1, max_size=9), min_size=1, max_size=6),
     st.integers(1, 4),

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 from datatrove.data import Document
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.errors import UsageError
@@ -31,6 +31,7 @@ def per_prompt(found: Passed) -> Counter[str]:
     return Counter(d.metadata["prompt_id"] for d in found.kept)
 
 
+@settings(deadline=None)
 @given(st.lists(SCORES, max_size=6), st.sampled_from([None, 1, 2]))
 def test_same_prompts_and_counts(prompts: list[list[float | None]], n: int | None) -> None:
     documents = given_scores(prompts)

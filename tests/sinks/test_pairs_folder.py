@@ -21,7 +21,7 @@ JUDGE = "Pairs:Gap(TextAnswer)"
 def pair(number: int, gap: float = 1.5, **changes: Any) -> list[Sample]:
     """The worse and the better sample of a prompt."""
     problem = f"What is {number}?"
-    halves = [sample(number, k, problem=problem, **changes) for k in range(2)]
+    halves = [sample(number, k, problem=problem, answer="7", **changes) for k in range(2)]
     scores = (0.5 - gap / 4, 0.5 + gap / 4)
     return [
         half.with_verdicts({JUDGE: Verdict(score, "as told")})
