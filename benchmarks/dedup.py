@@ -1,16 +1,16 @@
 """What `Dedup` finds, and how fast.
 
-    python -m benchmarks.dedup pairs                         # recall and false merges by kind of edit
-    python -m benchmarks.dedup speed --documents 200000      # beside datatrove's four MinHash stages
-    python -m benchmarks.dedup decide --documents 10000000   # time and memory of the one process
+    python -m benchmarks.dedup pairs                        # recall, false merges by kind of edit
+    python -m benchmarks.dedup speed --documents 200000     # beside datatrove's MinHash stages
+    python -m benchmarks.dedup decide --documents 10000000  # time and memory of the one process
 
 `pairs`: problems of ../shared/data (made ones where that is absent) beside the same problem in
 another dress, or beside another problem that only looks alike (tests/select/near_duplicates.py).
 
-`speed`: documents of about 200 words, of which a tenth repeat another one with 3 words replaced. Both
-read the same JSON lines, one process each, and write what is left; seconds are processor time of that
-process and its children. datatrove has 5-grams of words, 14 bands of 8, and a regular expression for
-tokenizer: its default English one takes 12 times as long.
+`speed`: documents of 200 words, of which a tenth repeat another one with 3 words replaced. Both
+programs read the same JSON lines, one process each, and write what is left; seconds are processor
+time of that process and its children. datatrove has 5-grams of words, 14 bands of 8, and a regular
+expression for tokenizer: its default English one takes 12 times as long.
 
 `decide`: facts of that many rows as `observe` would write them, with one row in ten a duplicate.
 """
@@ -72,7 +72,7 @@ def show_pairs(limit: int) -> None:
             rng = random.Random(name)
             texts = [(p, text) for p in found if (text := edited(edit, p.text, rng))]
             merged = [
-                merges([(p.text, text, answers(p.answer, same, given)) for p, text in texts])
+                merges([((p.text, text), answers(p.answer, same, given)) for p, text in texts])
                 for given in (True, False)
             ]
             totals += (len(texts), *merged)
@@ -84,21 +84,21 @@ def show_pairs(limit: int) -> None:
 
 
 def answers(answer: str, same: bool, given: bool) -> tuple[str | None, str | None]:
-    return (answer, answer if same else f"{answer}1") if given else (None, None)
+    return (answer, answer if same else "-98765") if given else (None, None)
 
 
-def merges(pairs: list[tuple[str, str, tuple[str | None, str | None]]]) -> int:
-    """How many of the pairs (text, text, answers) are merged; each has a domain of its own."""
+def merges(pairs: list[tuple[tuple[str, str], tuple[str | None, str | None]]]) -> int:
+    """How many of the pairs of texts and answers are merged; each has a domain of its own."""
     documents = [
-        Sample(prompt_id=f"{i:09d}-{j}", problem=pair[j], answer=pair[2][j], domain=str(i))
-        for i, pair in enumerate(pairs)
+        Sample(prompt_id=f"{i:09d}-{j}", problem=texts[j], answer=said[j], domain=str(i))
+        for i, (texts, said) in enumerate(pairs)
         for j in (0, 1)
     ]
     step = Dedup(by="problem", within="domain", keep="first")
     with tempfile.TemporaryDirectory() as folder:
         step.facts = Path(folder)  # type: ignore[attr-defined]
-        kept = deduplicated(step, [d.to_document() for d in documents], lambda: None)
-    return len(documents) - sum(1 for _ in kept)
+        kept = list(deduplicated(step, [d.to_document() for d in documents], lambda: None))
+    return len(documents) - len(kept)
 
 
 def deduplicated(step: Any, documents: Any, mark: Callable[[], None]) -> Iterator[Document]:

@@ -1,9 +1,9 @@
 """What selection costs, and whether it finds what was planted: time, memory and disk by size.
 
     python -m benchmarks.scale --rows 2000,4000,8000
-    python -m benchmarks.scale --rows 80000 && python -m benchmarks.scale --rows 800000 --lengths 0.1
-    python -m benchmarks.scale --rows 8000 --kill              # killed twice on the way, resumed
-    python -m benchmarks.scale --rows 4000 --profile           # the hottest functions of the workers
+    python -m benchmarks.scale --rows 80000
+    python -m benchmarks.scale --rows 80000,800000 --lengths 0.1
+    python -m benchmarks.scale --rows 8000 --kill    # killed twice on the way
 
 For each size: `benchmarks.scale_data` writes the samples, `curate run` takes them through
 `benchmarks/scale_pipeline.py`, and the numbers are looked at from outside: memory of each process
@@ -24,9 +24,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from benchmarks import scale_data
 from benchmarks.scale_check import Found, check, sizes_of_mix
@@ -187,9 +186,7 @@ def main() -> None:
     parser.add_argument("--twice", action="store_true", help="run again, compare the shards")
     parser.add_argument("--folder", type=Path, help="where to work; else a temporary folder")
     options = parser.parse_args()
-    chosen = Options(
-        options.lengths, options.tasks, options.workers, options.kill, options.twice
-    )
+    chosen = Options(options.lengths, options.tasks, options.workers, options.kill, options.twice)
     print(
         f"{'rows':>9} {'len':>5} {'MB':>8} {'wall s':>8} {'cpu s':>8} {'rows/s':>8} "
         f"{'cpu ms':>8} {'peak MB':>8} {'disk':>6}"

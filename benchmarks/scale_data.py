@@ -49,8 +49,8 @@ COPIES = ("exact", "exact_completion", "near", "near_completion")
 CHARACTERS_A_TOKEN = 3.7
 SPREAD = 0.7
 """Of the logarithm of the lengths; the paper gives means only."""
-LONGEST_TOKENS = 32_000
-"""R1 generates at most 32,768."""
+LONGEST_TOKENS = 31_000
+"""R1 generates at most 32,768, and a planted fault has up to 1,300."""
 ITEMS = 500
 """Problems of the planted benchmark, as many as MATH-500 has."""
 FILE_BYTES, GROUP_BYTES = 128_000_000, 16_000_000
@@ -168,7 +168,9 @@ def faulty(kind: str, sentences: list[str], answer: str, choose: random.Random) 
 
 def nearly(text: str, choose: random.Random) -> str:
     """The same text with other LaTeX spacing, bold words, and one word in 200 replaced."""
-    text = text.replace(r"\frac{", r"\dfrac{").replace(" = ", choose.choice([" = ", "=", r" \,=\, "]))
+    text = text.replace(r"\frac{", r"\dfrac{").replace(
+        " = ", choose.choice([" = ", "=", r" \,=\, "])
+    )
 
     def edited(match: re.Match[str]) -> str:
         chance = choose.random()
@@ -194,7 +196,7 @@ def retold(item: Problem, choose: random.Random) -> Problem:
 
 def row(planted: Planted, number: int, seed: int, lengths: float) -> dict[str, Any]:
     """The sample with this number."""
-    kind, of = planted.name(number), int(planted.of[number])
+    kind, of = planted.name(number) or "", int(planted.of[number])
     choose = random.Random(hash((seed, 4, number)))
     # A copied completion stands under a problem of its own.
     asked = problem(seed, ~number if of >= 0 else number // 2)
@@ -287,7 +289,7 @@ def _groups(made: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=8_000)
     parser.add_argument("--lengths", type=float, default=1.0, help="R1's lengths times this")

@@ -1,16 +1,22 @@
 r"""The grammar of the recorded samples: sentences with gaps, and the words that fill them.
 
 >>> filled(random.Random(0), ("There are {n} {noun}s.",))
-'There are 864 crates.'
+'There are 495 warehouses.'
 """
 
 from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 
-LISTS: dict[str, list[str]] = {
-    "noun": """marble crate garden ladder bridge lantern barrel window basket engine river
+
+def listed(words: str) -> list[str]:
+    return words.split()
+
+
+LISTS: dict[str, Sequence[str]] = {
+    "noun": listed("""marble crate garden ladder bridge lantern barrel window basket engine river
     orchard tunnel blanket mirror pebble kettle wagon carpet market harbor meadow violin feather
     turbine magnet candle pocket satchel compass drawer shelter pillar shutter saddle anchor
     button cabinet scarf teapot puzzle rocket fiddle parcel planet statue temple cottage valley
@@ -21,20 +27,20 @@ LISTS: dict[str, list[str]] = {
     permutation function interval boundary surface network vertex cluster packet channel buffer
     pointer record ledger invoice voucher ticket badge tablet notebook chapter sentence letter
     syllable rhythm melody harmony chorus costume curtain carriage furnace hammer chisel anvil
-    needle thimble spindle bobbin loom tapestry quilt""".split(),
-    "adjective": """narrow copper silent crimson hollow gentle rapid frozen ancient polished
+    needle thimble spindle bobbin loom tapestry quilt"""),
+    "adjective": listed("""narrow copper silent crimson hollow gentle rapid frozen ancient polished
     crooked hidden yellow broken slender heavy northern curious fragile golden wooden striped
     distant marble velvet stormy bitter clever rusty shallow twisted vivid humble steady brittle
     smooth eager proper partial linear cubic convex regular random global local finite binary
-    positive rational digital magnetic thermal optical elastic""".split(),
-    "verb": """carries measures divides collects replaces borrows exchanges delivers counts
+    positive rational digital magnetic thermal optical elastic"""),
+    "verb": listed("""carries measures divides collects replaces borrows exchanges delivers counts
     arranges repairs balances compares stacks paints rotates lifts wraps sells gathers records
-    inspects releases transfers matches covers crosses reaches doubles reverses""".split(),
-    "name": """Amara Bruno Celia Dmitri Elena Farid Greta Hiro Ingrid Jonas Keiko Liam Mariam
+    inspects releases transfers matches covers crosses reaches doubles reverses"""),
+    "name": listed("""Amara Bruno Celia Dmitri Elena Farid Greta Hiro Ingrid Jonas Keiko Liam Mariam
     Nadia Oscar Priya Quentin Rosa Stefan Tessa Umar Vera Wendell Ximena Yusuf Zora Abel Bianca
-    Cyrus Daphne Emil Flora Gideon Hazel Isaac Juno""".split(),
-    "place": """harbor mill square valley bridge park cellar tower forest station camp barn
-    courtyard chapel quarry pier""".split(),
+    Cyrus Daphne Emil Flora Gideon Hazel Isaac Juno"""),
+    "place": listed("""harbor mill square valley bridge park cellar tower forest station camp barn
+    courtyard chapel quarry pier"""),
     "letter": list("abcdmnpqrstuvwxyz"),
 }
 FACTS = (
@@ -86,9 +92,9 @@ THOUGHTS = (
 )
 FOREIGN = [
     "所以我们需要先计算一下这个数字是多少。 ",
-    "这个问题可以用另外一种方法来解决，我们再看一遍题目。 ",
+    "我们可以用另外一种方法来解决这个问题。 ",
     "Давайте теперь проверим это решение ещё раз внимательно. ",
-    "等等，这里的条件好像不太对，让我重新想一想。 ",
+    "这里的条件好像不太对让我重新想一想。 ",
     "これを計算すると答えが出るはずです。 ",
 ]
 _GAP = re.compile(r"\{(noun|adjective|verb|name|place|letter|n|d)\}")

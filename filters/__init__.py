@@ -18,6 +18,7 @@ from filters.language import language_consistent, no_foreign_word
 from filters.mixes import R1_RL, R1_SFT
 from filters.named import named
 from filters.preferences import SEEN, Declines, pair_judges
+from filters.prompts import answerable, contest_statement
 from filters.rules import plain_reasoning, publishable, readable
 from filters.verifier import (
     correct_answer,
@@ -34,9 +35,11 @@ __all__ = [
     "SEEN",
     "AskedThinking",
     "Declines",
+    "answerable",
     "answers_well",
     "begin_of_thought_format",
     "boxed_format",
+    "contest_statement",
     "correct_answer",
     "general",
     "language_consistent",

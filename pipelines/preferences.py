@@ -56,7 +56,7 @@ def preferences(
             concurrency=concurrency,
             store=store,
         ),
-        Pairs(sees=SEEN, **pair_judges(judge, judge_model, store)),
+        Pairs(pair_judges(judge, judge_model, store), sees=SEEN),
         BalanceLengths(sees=SEEN),
         PairsFolder(card="cards/preferences.md"),
     ]

@@ -2,7 +2,7 @@
 
     curate run pipelines/r1_sft.py                          # a laptop: embedded model, 50 samples
     curate run pipelines/r1_sft.py scale=1 reasoning=runs/reasoning non_reasoning=runs/non_reasoning
-    curate run pipelines/r1_sft.py scale=0.01 reasoning=hub:open-r1/Mixture-of-Thoughts@main …
+    curate run pipelines/r1_sft.py scale=0.01 reasoning="hub:me/reasoning@v1.0.0;more.jsonl"
 
 395,285 samples of mathematics, 211,129 of code, 10,124 of STEM, 10,395 of logic and 177,812 of
 everything else, times `scale`, but `floor` of each at least. They come from the pipelines
@@ -41,7 +41,7 @@ def r1_sft(
     judge_model: str | None = None,
     samples: int = 8,
     keep: int = 1,
-    limit: int | None = 80,
+    limit: int | None = 96,
     general_limit: int | None = 40,
     concurrency: int | None = None,
     benchmarks: str = BENCHMARKS,
@@ -60,6 +60,7 @@ def r1_sft(
         Join(),
         Decontaminate(benchmarks),
         Dedup(by="problem", within="all", keep="first"),
+        Dedup(by="completion", within="prompt"),
         Mix(part_of(R1_SFT, scale, floor), require=require),
         DatasetFolder(card="cards/r1_sft.md"),
     ]

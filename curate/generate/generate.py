@@ -55,6 +55,7 @@ class Generate(Step):
     """Prompts in, accepted samples out: up to `keep` of each prompt, from at most `samples` tries.
 
     `accept` lists the rules that a good answer satisfies; a rule that cannot judge does not accept.
+    A `ByDomain` among them stands for the rules of the prompt's domain.
     `keep="all"` asks for a fixed number of samples, which gives an unbiased pass rate. Sampling
     defaults are R1's (temperature 0.6, top-p 0.95; paper v1, section 3). `max_tokens` defaults to
     160 on the embedded model and 16,384 elsewhere. `early_stop` closes a stream as soon as a rule

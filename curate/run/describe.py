@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from curate.run.executors import asked_for
 from curate.run.load import Pipeline, describe
 from curate.run.plan import PlannedStage
 from curate.run.run import Run
@@ -36,6 +37,8 @@ def describe_plan(run: Run) -> str:
         sort = ", sorted by prompt first" if stage.sort else ""
         labels = [*stage.labels, *observed(stage)]
         lines.append(f"  {stage.name}: {' > '.join(labels)} ({tasks}{sort})")
+        gets = asked_for(run.options.executor, run.spec(stage), run.table)
+        lines += [f"    {gets}"] if gets else []
     return "\n".join(lines)
 
 

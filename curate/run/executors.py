@@ -13,6 +13,7 @@ An executor changes nothing of what the data is, so nothing of it is in a run's 
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -96,6 +97,11 @@ class RayResources(Resources):
 
 R = TypeVar("R", bound=Resources)
 KINDS: dict[str, type[Resources]] = {"slurm": SlurmResources, "ray": RayResources}
+WANTS = {
+    int: "a whole number (of cpus and nodes at least 1)",
+    str: "text",
+    dict: "a table of texts",
+}
 
 
 def read_table(project: Path, executor: str, steps: Sequence[str] = ()) -> dict[str, Any]:
@@ -126,10 +132,9 @@ def check_table(
     types = {f.name: type(getattr(kind(), f.name)) for f in fields(kind)}
     for name, value in table.items():
         if name in types:
-            if type(value) is not types[name]:
-                wants = {int: "a whole number", str: "text", list: "a list", dict: "a table"}
-                said = f"'{name}' takes {wants[types[name]]}, not {value!r}"
-                raise UsageError(f"{where}]: {said}")
+            if not fits(name, value, types[name]):
+                wants = "a list of texts" if name == "setup" else WANTS[types[name]]
+                raise UsageError(f"{where}]: '{name}' takes {wants}, not {value!r}")
         elif isinstance(value, dict) and steps is not None:
             near = difflib.get_close_matches(name, steps, n=1, cutoff=0.8)
             if name not in steps and near:
@@ -137,6 +142,16 @@ def check_table(
             check_table(value, kind, f"{where}.{name}", None)
         else:
             raise UsageError(f"{where}] has no key '{name}'{nearest(name, types)}")
+
+
+def fits(name: str, value: Any, wanted: type) -> bool:
+    """True for a value of the type; tasks, cores and machines are one at least."""
+    if type(value) is not wanted:
+        return False
+    if wanted is int:
+        return value >= (name in ("cpus", "nodes", "max_array_size"))
+    inside = value.values() if wanted is dict else value
+    return name == "sbatch" or wanted is str or all(isinstance(v, str) for v in inside)
 
 
 def resources_for(spec: StageSpec, table: Mapping[str, Any], kind: type[R]) -> R:
@@ -153,29 +168,47 @@ def resources_for(spec: StageSpec, table: Mapping[str, Any], kind: type[R]) -> R
     return kind(**merged)
 
 
+def asked_for(executor: str, spec: StageSpec, table: Mapping[str, Any]) -> str:
+    """What a task of this stage gets, in words: `cpus=4, partition=cpu`; empty on this machine."""
+    if executor not in KINDS:
+        return ""
+    gets = resources_for(spec, table, KINDS[executor])
+    said = {f.name: getattr(gets, f.name) for f in fields(gets)}
+    return f"{executor}: " + ", ".join(f"{name}={value}" for name, value in said.items() if value)
+
+
 def names_of(spec: StageSpec) -> list[str]:
     """The names of a stage's steps in the table, last that of the step it is named after; of a
     stage without steps, of the step in two passes that it is for.
     """
     if not spec.steps:
-        return [step.label.partition("#")[0] for step in (spec.observes, spec.decides) if step]
-    names = [label.partition("#")[0] for label in spec.labels]
-    telling = spec.name.partition("-")[2]
-    last = [n for n, s in zip(names, spec.steps, strict=True) if type(s).__name__ == telling]
-    return names + last
+        return [table_name(step.label) for step in (spec.observes, spec.decides) if step]
+    names = [table_name(label) for label in spec.labels]
+    return sorted(names, key=spec.name.partition("-")[2].__eq__)
+
+
+def table_name(label: str) -> str:
+    """What a step is called in the table, whichever of its kind it is.
+
+    >>> table_name("Dedup#2"), table_name("Keep:MathAnswer")
+    ('Dedup', 'Keep')
+    """
+    return re.split("[:#]", label)[0]
 
 
 def table_for(name: str, project: Path, stages: Sequence[PlannedStage]) -> dict[str, Any]:
     """The executor's table of the project; raises UsageError for a wrong one, and for GPUs where
     none are given out.
     """
-    if name == "local" and (gpus := max(stage.gpus for stage in stages)):
-        raise UsageError(
-            f"Stage(gpus={gpus}): the local executor gives no GPUs to a stage; run it with "
-            "--executor slurm or ray, or leave gpus out and name a server with "
-            "engine=http://HOST:PORT/v1"
-        )
-    steps = sorted({label.partition("#")[0] for stage in stages for label in stage.labels})
+    if name == "local":
+        if gpus := max(stage.gpus for stage in stages):
+            raise UsageError(
+                f"Stage(gpus={gpus}): the local executor gives no GPUs to a stage; run it with "
+                "--executor slurm or ray, or leave gpus out and name a server with "
+                "engine=http://HOST:PORT/v1"
+            )
+        return {}
+    steps = sorted({table_name(label) for stage in stages for label in stage.labels})
     return read_table(project, name, steps)
 
 

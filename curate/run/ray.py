@@ -113,13 +113,13 @@ class Ray:
         os.environ.update(QUIET)
         self._ray = importlib.import_module("ray")
         here = {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+        there = {"runtime_env": {"env_vars": {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}}}
         try:
             self._ray.init(
                 address=gets.address or "local",
                 log_to_driver=False,
                 logging_level="ERROR",
-                runtime_env={"env_vars": {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}},
-                **({} if gets.address else here),
+                **(there if gets.address else here),
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise RunError(f"Ray does not start ({gets.address or 'local'}): {error}") from error

@@ -145,8 +145,9 @@ def relay(worker: Worker, order: Mapping[str, Any], said: TextIO) -> None:
         worker.process.stdin.flush()
     numbers, written = {}, time.monotonic()
     while True:
-        if os.getppid() != parent:
-            raise RunError(f"task {worker.rank} was left alone: what started it is gone")
+        if os.getppid() != parent:  # what started it is gone, and starts the task again or not
+            worker.process.kill()
+            os._exit(1)
         message: dict[str, Any] = {}
         with suppress(queue.Empty):
             line = lines.get(timeout=0.5)

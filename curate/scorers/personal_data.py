@@ -62,7 +62,11 @@ def _may_hold(text: str) -> bool:
     looked for is then nearly literal, and that takes a thirtieth of the patterns' time.
     """
     shape = text.encode("utf-8", "replace").translate(_SHAPES)
-    return b"@" in shape or any(map(shape.__contains__, _RUNS)) or any(p.search(shape) for p in _SHAPED)
+    return (
+        b"@" in shape
+        or any(map(shape.__contains__, _RUNS))
+        or any(p.search(shape) for p in _SHAPED)
+    )
 
 
 _SHAPES = bytes.maketrans(

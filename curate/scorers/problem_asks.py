@@ -40,6 +40,8 @@ _PROOF = re.compile(
     r"(?:,? (?:that|the|this|your|each|every|for|by|using|without|there|if|whether|or)\b"
     r"|,|:|\s*[$\\]))"
     r"|(?:give|provide|write|find) (?:a|an|the) (?:\w+ )?proof\b"
+    rf"|(?:^|[.;:]\s+)(?:use|using|by|with)\b[^.?]{{1,80}}? (?:to )?{_SHOW} (?:that|the)\b"
+    rf"|\b(?:asked|task is|goal is|want you|required) to {_SHOW}\b"
     r"|求证|试证|(?:^|[,。:;\s)]|请|并)证明(?!书|人|材料|文件|了)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -68,9 +70,14 @@ class MultiPartProblem(ProblemRule):
     """
 
     def fault(self, problem: str, sample: Sample) -> str | None:
-        asking = [part for part in parts(problem)[0] if _PART_ASKS.search(part)]
+        pieces, label = parts(problem)
+        asking = [part for part in pieces if _PART_ASKS.search(part)]
+        if pieces and not label.isupper() and _ALL_OF.search(problem[: problem.index(pieces[0])]):
+            asking = pieces
         if len(asking) > 1:
             return f"{len(asking)} parts ask: {asking[0][:80]} …"
+        if then := _THEN.search(problem):
+            return f"asks again: {then.group().strip()}"
         told = _QUOTED.sub(" ", problem)
         questions = [s for s in sentences_of(told) if _QUESTION.search(s)]
         different = {" ".join(s.lower().split()) for s in questions}
@@ -79,6 +86,9 @@ class MultiPartProblem(ProblemRule):
         return None
 
 
+_DO = r"(?:compute|evaluate|simplify|solve|find|calculate|factor|expand|convert|determine)"
+_ALL_OF = re.compile(rf"\b{_DO} (?:each|(?:all )?(?:of )?the following)\b[^.?]*$", re.IGNORECASE)
+_THEN = re.compile(rf"(?:^|[.?]\s+){_DO}\b[^.?]*\.\s+Then,? (?:also )?{_DO}\b", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"“][^\"“”]{1,300}[\"”]|``.{1,300}?''|「[^「」]{1,300}」", re.DOTALL)
 _QUESTION = re.compile(
     rf"^(?!\W*(?:that is|in other words|i\.e\.))(?=.*(?:\b{ASKED}\b"

@@ -27,7 +27,19 @@ class MissingFigure(ProblemRule):
     signs = (
         *("figure", "fig.", "diagram", "picture", "image", "illustrat", "drawing", "sketch"),
         *("photo", "graph", "chart", "plot", "map", "grid", "shown", "depicted", "drawn", "tikz"),
-        *("<img", "![", "[asy", "<asy", "<svg", "\\begin{", "[img", "图"),
+        *(
+            "below",
+            "above",
+            "<img",
+            "<image",
+            "![",
+            "[asy",
+            "<asy",
+            "<svg",
+            "\\begin{",
+            "[img",
+            "图",
+        ),
         *(".png", ".jp", ".svg", ".gif", ".bmp", ".webp", ".tif"),
     )
     drawn: bool = True
@@ -49,10 +61,14 @@ _FIGURE = (
     r"|photographs?)"
 )
 _PLOT = rf"(?:{_FIGURE}|graphs?|charts?|plots?|histograms?|maps?|grids?|pictographs?)"
+_SHAPE = (
+    r"(?:triangle|square|rectangle|circle|polygon|shape|quadrilateral|trapezoid|parallelogram"
+    r"|pentagon|hexagon|octagon|cube|solid|circuit|number line|spinner|region|net)"
+)
 _WHERE = r"(?:below|above|(?:at|to|on) (?:the )?(?:right|left)|here)"
 _EMBEDDED = re.compile(
     r"!\[[^\]\n]{0,200}\]\(|<img\b|\\includegraphics"
-    r"|\[(?:image|img|figure|diagram|picture|图片?)\b[^\]\n]{0,40}\]|data:image/",
+    r"|<image>|\[(?:image|img|figure|diagram|picture|图片?)\b[^\]\n]{0,40}\]|data:image/",
     re.IGNORECASE,
 )
 _PICTURE_FILE = re.compile(r"[\w-]+\.(?:png|jpe?g|svg|gif|bmp|webp|tiff?)\b", re.IGNORECASE)
@@ -61,7 +77,7 @@ _TABLE = re.compile(
 )
 _DRAWN = re.compile(r"\[asy\]|<asy>|\\begin\{(?:tikzpicture|asy|picture)\}|<svg\b", re.IGNORECASE)
 _SHOWN = re.compile(
-    r"\b(?:in|see|from|on|to|use|using|per) (?:the|this) (?:\w+ )?(?:figure|diagram)s?\b"
+    r"\b(?:in|see|from|on|at|to|use|using|per) (?:the|this) (?:\w+ )?(?:figure|diagram)s?\b"
     rf"|\b(?:in|see|from) (?:the|this) {_FIGURE}(?=[,.?](?:\s|$)| (?:{_WHERE}|shown))"
     rf"|\bthe (?:[\w-]+ ){{0,3}}{_PLOT} (?:{_WHERE}|shown|pictured|illustrates|depicts"
     r"|shows\b(?!:))"
@@ -69,6 +85,8 @@ _SHOWN = re.compile(
     rf"|\b(?<!\ba )(?:figure|fig\.|diagram) \d|\bpictured\b(?! (?:himself|herself|it))"
     rf"|\b(?:as|is|are) (?:shown|illustrated|depicted|drawn)(?: {_WHERE}| in (?:the|this) {_PLOT})"
     rf"|\b(?:as|are|is) (?:shown|illustrated|depicted)\b(?=[.,](?:\s|$)|$)"
+    rf"|\bthe (?:[\w-]+ )?{_SHAPE} (?:shown|pictured|{_WHERE}(?=[.,?;]|$| is| has))"
+    rf"|\((?:see|refer to)[^()]{{0,40}}\b{_FIGURE}[^()]{{0,40}}\)|\bare there in this {_FIGURE}"
     rf"|\bshown in (?:the )?{_PLOT}\b|\bshown (?:below|above|at (?:the )?right)(?=[.,](?:\s|$)|$)"
     r"|如(?:上|下|左|右)?图|(?:上|下|左|右)图|图中|图\s?\d|图所示|看图",
     re.IGNORECASE,
@@ -136,7 +154,8 @@ class MissingOptions(ProblemRule):
 
 
 _CHOOSE = re.compile(
-    r"\b(?:which|what)(?: one)? of (?:the following|these)\b|\bone of the following\b"
+    r"\b(?:which|what)(?: one)? of (?:the following|these)\b|\bof the following, (?:which|what)\b"
+    r"|\bone of the following\b"
     r"|\b(?:choose|select|pick) the (?:correct|best|right|most appropriate) "
     r"(?:option|answer|choice|alternative)s?\b|\ball of the above\b|\bnone of the above\b"
     r"|下列[^。?]{0,30}(?:的是|是\s*\(|正确|错误)|以下[^。?]{0,20}(?:的是|哪)|下面哪",
@@ -165,8 +184,26 @@ class MissingContext(ProblemRule):
     """
 
     signs = (
-        *("above", "below", "following", "preceding", "previous", "part", "on page"),
-        *("according to", "based on", "read", "refer to", " in ", "上", "前", "接", "根据", "阅读"),
+        *("above", "below", "following", "preceding", "previous", "part", "on page", "passage"),
+        *(
+            "according to",
+            "based on",
+            "read",
+            "refer to",
+            " in ",
+            "excerpt",
+            "from the",
+            "from this",
+            "using",
+            "repeat",
+            "redo",
+            "see ",
+            "上",
+            "前",
+            "接",
+            "根据",
+            "阅读",
+        ),
     )
 
     def fault(self, problem: str, sample: Sample) -> str | None:
@@ -188,6 +225,7 @@ _OTHER_PROBLEM = re.compile(
     rf"|\b(?:{_PROBLEM}|example|theorem|lemma|equation) (?:\d+(?:\.\d+)?|\(\d+\))"
     r" (?:above|on page)"
     rf"|\b(?:as|like|same as) in (?:{_PROBLEM}|exercise|example|part) [\d(]"
+    r"|(?:^|[.?]\s+)(?:repeat|redo|see|refer to|consider again) (?:problem|question|exercise) [\d(]"
     r"|上一?题|前一?题|同上题|接上题",
     re.IGNORECASE,
 )
@@ -201,6 +239,7 @@ _TEXT = (
 )
 _OTHER_TEXT = re.compile(
     rf"\b(?:according to|based on|read|refer to) (?:the|this) (?:[\w-]+ )?{_TEXT}\b"
+    r"|\b(?:the|this) (?:reading )?(?:passage|excerpt)\b|\b(?:from|using) (?:the|this) table\b"
     rf"|\b(?:above|following|preceding) (?:[\w-]+ )?{_TEXT}\b"
     rf"|\bthe (?:[\w-]+ )?{_TEXT} (?:above|below)\b"
     r"|根据(?:短文|文章|材料|上文|下表|上表)|阅读(?:下面|以下|下列)?(?:的)?(?:短文|文章|材料)",

@@ -32,15 +32,17 @@ class UnfinishedProblem(ProblemRule):
     def fault(self, problem: str, sample: Sample) -> str | None:
         if not re.search(r"\w", problem):
             return "is empty"
-        if _CUT_OFF.search(problem) or _is_open(problem):
+        is_exact = sample.domain in EXACT
+        if _CUT_OFF.search(problem) or _is_open(problem) or (is_exact and _DANGLES.search(problem)):
             return f"is cut off: …{problem[-60:].split(' ', 1)[-1]}"
-        if sample.domain not in EXACT or ASKS.search(problem) or parts(problem)[0]:
+        if not is_exact or ASKS.search(problem) or parts(problem)[0]:
             return None
         if len(prose(problem)) < 3 and len(_HAN.findall(problem)) < 6:
             return None
         return f"asks nothing: {problem[-100:]}"
 
 
+_DANGLES = re.compile(r"[a-z] (?:to|of|in|by|for|on|at|as|into|between)$")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _CUT_OFF = re.compile(
     r"[,;、(\[{]$|[A-Za-z\u4e00-\u9fff] ?(?:\.\.\.|…)$|\bof a$|following:$"
@@ -58,7 +60,8 @@ def _is_open(problem: str) -> bool:
     dollars = re.sub(r"\\.", "  ", problem)
     if dollars.count("$") % 2 == 0:
         return False
-    return bool(re.search(r"\\[A-Za-z]{2,}", problem[dollars.rindex("$") :]))
+    rest = problem[dollars.rindex("$") + 1 :]
+    return bool(re.search(r"\\[A-Za-z]{2,}|\\$|[=+^_]\s*$", rest))
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,13 @@ _TEMPLATE = (
     r"(?:\$?\\?(?:boxed\{)?[\[<{(\"']?\$?(?:your|the|final|answer|letter|x\b|\.\.\.|…|_)|[\[<_])"
 )
 _TOLD = re.compile(
-    rf"^[\s*#]*(?:(?:final |correct |model )?answer|ans|solution|答案|参考答案|解答)"
+    r"(?:^[\s*#]*|[(\[]\s*|(?<=[.?])\s+)"
+    r"(?:(?:final |correct |model )?answer|ans|solution|答案|参考答案|解答)"
     rf"\s*[*]*[:=][\s*]*(?!{_TEMPLATE})\S"
     r"|^####\s*\S|\\boxed\{\s*(?!answer|your|\.\.\.|\\phantom|\\text\{|x?\}|\s|\\\w*space)[^}\s]",
     re.IGNORECASE | re.MULTILINE,
 )
-_STATED = re.compile(r"\banswer (?:is|was|=)[:\s]*|答案(?:是|为)[:\s]*", re.IGNORECASE)
+_STATED = re.compile(r"\banswer (?:is|was|=)[:\s]*|答案?(?:是|为|:)[:\s]*|\bA:\s*", re.IGNORECASE)
 
 
 def _squeezed(text: str) -> str:

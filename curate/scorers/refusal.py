@@ -44,17 +44,17 @@ class Refusal(Scorer):
 def _fault(text: str) -> str | None:
     """How it refuses; sentences that are not looked at are not even cut out."""
     response, start = _Response(), 0
-    while True:
+    while start < len(text):
+        next_start = len(text)
         for sentence, end in sentences_from(text, start):
             if fault := response.fault(sentence):
                 return fault
             if not response.is_looking:
+                tag = _TAG.search(text, end)
+                next_start = tag.start() if tag else len(text)
                 break
-        else:
-            return None
-        if (tag := _TAG.search(text, end)) is None:
-            return None
-        start = tag.start()
+        start = next_start
+    return None
 
 
 _TAG = re.compile(f"{OPEN}|{CLOSE}")

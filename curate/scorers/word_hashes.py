@@ -43,7 +43,7 @@ def word_hashes(text: str) -> WordHashes:
     if not text:
         return WordHashes(np.zeros(0, np.uint64), np.zeros(0, np.uint64), 0)
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    kinds = _kinds()[np.minimum(codes, 0xFFFF)]
+    kinds = _kinds().take(codes, mode="clip")
     is_space = kinds == _SPACE
     borders = np.flatnonzero(is_space[1:] != is_space[:-1]) + 1
     runs = np.concatenate(([0], borders, [len(codes)]))

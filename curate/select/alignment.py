@@ -18,13 +18,17 @@ from numpy.typing import NDArray
 
 from curate.select.tokens import Hashes, Positions, Tokens, starts_of, tokenize
 
-WORD, LETTER, DRAWING, NUMBER, SIGN = range(5)
-"""Kinds of tokens; a letter is a single one, as names of variables are."""
-WEIGHTS = np.array([1.0, 0.5, 0.1, 1.0, 0.5])
+WORD, LETTER, DRAWING, DRAWN, NUMBER, SIGN = range(6)
+"""Kinds of tokens; a letter is a single one, as names of variables are. `DRAWN` are the numbers in
+the code of a drawing.
+"""
+WEIGHTS = np.array([1.0, 0.5, 0.1, 0.1, 1.0, 0.5])
 """A word or number says more than a letter or a sign, of which formulas have many. The code of a
 drawing is long, and shared by different questions about it.
 """
-DRAWN = re.compile(r"\[asy\].*?(?:\[/asy\]|$)|\\begin\{(tikz\w*)\}.*?(?:\\end\{\1\}|$)", re.DOTALL)
+CODE_OF_DRAWING = re.compile(
+    r"\[asy\].*?(?:\[/asy\]|$)|\\begin\{(tikz\w*)\}.*?(?:\\end\{\1\}|$)", re.DOTALL
+)
 
 SET_APART = r". , ; : ? ! ' \" ( ) [ ] \{ \} * _ # | & …"
 """Marks that copies change: they are left out before anything is compared."""
@@ -103,8 +107,9 @@ def reading(tokens: Tokens, i: int, text: str) -> Reading:
     firsts = [text[begin] for begin in begins.tolist()]
     kinds[[first.isdigit() for first in firsts]] = NUMBER
     kinds[is_among(hashes, _hashes_of(SIGNS))] = SIGN
-    for drawing in DRAWN.finditer(text):
-        kinds[(begins >= drawing.start()) & (ends <= drawing.end())] = DRAWING
+    for drawing in CODE_OF_DRAWING.finditer(text):
+        inside = (begins >= drawing.start()) & (ends <= drawing.end())
+        kinds[inside] = np.where(kinds[inside] == NUMBER, DRAWN, DRAWING)
     return Reading(hashes, kinds, begins, ends)
 
 
@@ -127,7 +132,7 @@ def align(item: Reading, text: Reading) -> Alignment:
         return NOTHING
     ours, theirs = pairs[:, 0], pairs[:, 1]
     weight = float(WEIGHTS[item.kinds[ours]].sum())
-    told = int((item.kinds >= NUMBER).sum())
+    told = int((item.kinds >= DRAWN).sum())
     return Alignment(
         coverage=weight / item.weight,
         of_text=weight / text.weight,
@@ -158,8 +163,8 @@ def _others(item: NDArray[np.uint8], text: NDArray[np.uint8], pairs: NDArray[np.
     two tokens that are there; and how many were put between two, without a word beside them.
     """
     ours, theirs, worded = (
-        before(item >= NUMBER),
-        before(text >= NUMBER),
+        before(item >= DRAWN),
+        before(text >= DRAWN),
         before(text == WORD),
     )
     begins, ends = pairs[:-1] + 1, pairs[1:]

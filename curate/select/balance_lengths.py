@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import log, log1p
 from pathlib import Path
 from typing import Any
@@ -34,34 +34,37 @@ class BalanceLengths(TwoPass):
     `Pairs` lets differ in one pair. Takes what `Pairs` gives.
     """
 
-    def __init__(self, *, within: float = 0.05, sees: dict[str, Sees] | None = None) -> None:
+    def __init__(self, *, within: float = 0.05, sees: Mapping[str, Sees] | None = None) -> None:
         super().__init__()
         if not 0 < within < 1:
             raise UsageError(f"BalanceLengths(within={within}): a share above 0, below 1")
-        self.within, self.sees = within, dict(sees or {})
+        self.within = within
+        self.sees: dict[str, Sees] = dict(sees or {})
 
     def observe(
         self, data: Iterable[Document], rank: int = 0, world_size: int = 1
     ) -> Iterator[Document]:
-        keys, lengths, domains = array("Q"), array("d"), list[str]()
+        keys, lengths, domains = array("Q"), array("d"), array("i")
+        names: dict[str, int] = {}
         for number, document in enumerate(data, 1):
             lengths.append(self._signed_length(document))
             keys.append(key_of(document))
-            domains.append(document.metadata.get("domain") or "")
+            domains.append(names.setdefault(document.metadata.get("domain") or "", len(names)))
             if self.context and number % REPORT_EVERY == 0:
                 self.context.report({"samples": number})
             yield document
-        names, codes = np.unique(np.array(domains, dtype=np.str_), return_inverse=True)
-        columns = {"keys": np.array(keys), "lengths": np.array(lengths)}
-        save(self.facts / f"{rank:05d}.npz", **columns, names=names, codes=codes.astype(np.int32))
+        columns = {"keys": keys, "lengths": lengths, "domains": domains, "names": list(names)}
+        save(self.facts / f"{rank:05d}.npz", **columns)
 
     def decide(self, tasks: int) -> None:
         keys, lengths, domains = list[Any](), list[Any](), list[Any]()
+        known: dict[str, int] = {}
         for rank in range(tasks):
             with np.load(self.facts / f"{rank:05d}.npz") as facts:
+                numbers = [known.setdefault(str(name), len(known)) for name in facts["names"]]
+                domains.append(np.array(numbers, np.int32)[facts["domains"]])
                 keys.append(facts["keys"])
                 lengths.append(facts["lengths"])
-                domains.append(facts["names"][facts["codes"]] if len(facts["keys"]) else [])
         left_out = unbalanced(
             np.concatenate(keys), np.concatenate(lengths), np.concatenate(domains), self.within
         )
@@ -88,16 +91,20 @@ class BalanceLengths(TwoPass):
             raise RunError(
                 f"{self.label}: the sample {document.id} is of no pair; put Pairs(…) before it"
             )
-        size = log1p(len(seen_of(sample, self.sees.get(sample.domain, "response"))))
+        sees: Sees = self.sees.get(sample.domain, "response")
+        size = log1p(len(seen_of(sample, sees)))
         return size if score > 0.5 else -size
 
 
 def unbalanced(
-    keys: NDArray[np.uint64], lengths: NDArray[np.float64], domains: NDArray[Any], within: float
+    keys: NDArray[np.uint64],
+    lengths: NDArray[np.float64],
+    domains: NDArray[np.int32],
+    within: float,
 ) -> NDArray[np.uint64]:
     """The keys of the pairs to leave out; each key comes twice, with the lengths of its halves."""
     pairs, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    ratios = np.bincount(inverse, weights=lengths, minlength=len(pairs))
+    ratios = np.asarray(np.bincount(inverse, lengths, len(pairs)), dtype=np.float64)
     domain = domains[first] if len(pairs) else domains
     found: list[NDArray[np.uint64]] = [pairs[:0]]
     for name in np.unique(domain):

@@ -20,6 +20,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,7 +78,7 @@ class Benchmark:
     @property
     def origin(self) -> str:
         """Where it is read from, for people."""
-        return str(self.path) if self.file or self.path else f"hub:{self.dataset}@{self.revision}"
+        return Path(self.path).name if self.path else f"hub:{self.dataset}@{self.revision}"
 
     def found(self, context: Context) -> Benchmark:
         """The same with its local file looked up; Unreadable where that is missing."""
@@ -253,13 +254,12 @@ def _rows(benchmark: Benchmark, context: Context) -> Iterator[tuple[int, Mapping
 def _hub_rows(benchmark: Benchmark) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The rows of a dataset on the Hub, at its revision."""
     import datasets
-    from huggingface_hub import HfApi
 
+    if problem := _hub_problem():
+        raise Unreadable(f"cannot read {benchmark.origin}: {problem}")
     datasets.disable_progress_bars()
     try:
-        # `load_dataset` tries for 24 seconds to reach a Hub that is not there; this asks once.
-        HfApi().dataset_info(benchmark.dataset or "", revision=benchmark.revision, timeout=10)
-        place, files = place_of(benchmark), benchmark.files
+        place, files = f"{benchmark.dataset}@{benchmark.revision}", benchmark.files
         if files:
             data: Any = datasets.load_dataset(
                 files[0].rpartition(".")[2].replace("jsonl", "json"),
@@ -274,13 +274,25 @@ def _hub_rows(benchmark: Benchmark) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 revision=benchmark.revision,
             )
         yield from enumerate(data, 1)
-    # The Hub's client raises its transport's own errors. Whatever it is, the benchmark is listed
+    # The client raises its transport's own errors as well. Whatever it is, the benchmark is listed
     # as not checked with this reason, or stops the run where it is required.
     except Exception as error:
-        said = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
-        raise Unreadable(f"cannot read hub:{place_of(benchmark)}: {said}") from error
+        raise Unreadable(f"cannot read {benchmark.origin}: {_line(error)}") from error
 
 
-def place_of(benchmark: Benchmark) -> str:
-    """The dataset at its revision, as `hub:` names it."""
-    return f"{benchmark.dataset}@{benchmark.revision}"
+@cache
+def _hub_problem() -> str | None:
+    """Why the Hub cannot be reached, asked once a process: `load_dataset` tries for 24 seconds, for
+    every benchmark again (measured).
+    """
+    from huggingface_hub import constants, get_session
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=10)
+    except Exception as error:  # the transport's own, as above
+        return f"the Hub cannot be reached: {_line(error)}"
+    return None
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")

@@ -36,7 +36,7 @@ class Rule:
     similarity: float
     compares_answers: bool
     """Problems: another answer is another problem, and where one has no answer the texts may differ
-    only by something added before or after.
+    only by something added before or after, and have the same diagrams if both have any.
     """
 
 
@@ -152,10 +152,10 @@ class Clusters:
         if self._rule.similarity == 1:
             return alike
         found = likeness_of(self._facts, self._nodes.rows[pairs])
-        alike &= found.jaccard >= self._rule.similarity
         if self._rule.compares_answers:
-            alike &= found.within | (self._answered[pairs] != 0).all(axis=1)
-        return alike
+            both = (self._answered[pairs] != 0).all(axis=1)
+            alike = both | (alike & found.within)
+        return alike & (found.jaccard >= self._rule.similarity)
 
     def _unite(self, pairs: NDArray[np.int32]) -> None:
         """Makes one cluster of two, the root being the smaller, unless their answers differ."""

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from datatrove.data import Document
@@ -86,8 +86,6 @@ class Decontaminate(Step):
         paraphrase: asks a model about the nearest items of rows that are left.
     """
 
-    where: ClassVar[frozenset[str]] = frozenset()
-
     def __init__(
         self,
         benchmarks: str | Sequence[str],
@@ -154,7 +152,9 @@ class Decontaminate(Step):
             if benchmark.name in said["checked"]:
                 context.report({"benchmarks": len(files)})
                 files.append(items_file(benchmark, context))
-        index = open_index(files, n=PRESETS[self.ngram], numbers=self.numbers)
+        index = open_index(
+            files, n=PRESETS[self.ngram], numbers=self.numbers, report=context.report
+        )
         if context.ledger:
             context.ledger.note(
                 "decontamination", {**said, "ngram": self.ngram, "items": len(index)}
@@ -245,8 +245,8 @@ class Decontaminate(Step):
     def _said(self, aligned: Alignment, item: Item, text: str) -> Found:
         """The evidence: how much is the same, and where."""
         detail = (
-            f"{aligned.coverage:.0%} of the {item.kind} in order, {aligned.of_text:.0%} of the row,"
-            f" {aligned.other:.0%} of its numbers and signs others"
+            f"{aligned.coverage:.0%} of the {item.kind} in order, {aligned.other:.0%} of its"
+            f" numbers and signs others; {aligned.of_text:.0%} of the row"
             f"\nrow: {shortened(text[slice(*aligned.text)])}"
             f"\nbenchmark: {shortened(item.text[slice(*aligned.item)])}"
         )

@@ -48,7 +48,8 @@ class Dedup(Step):
         keep: Who stays: `first` in the order of a dataset (domain, source, prompt_id, k),
             `shortest`, `longest`, `best` by the verdict named `score`, or names of sources, in
             their order and before all others. Equal ones go by `first`, which is also what holds
-            within a prompt unless something else is said.
+            within a prompt unless something else is said. A problem with an answer goes before one
+            without.
         score: The name of a verdict, as in `MathAnswer`.
         numbers: `masked`: texts that differ in their numbers only are the same, whatever their
             answers: one is left of what a template made.
@@ -56,7 +57,7 @@ class Dedup(Step):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         across = cls is Dedup and kwargs.get("within", "prompt") != "prompt"
-        return super().__new__(DedupAcross if across else cls, *args, **kwargs)
+        return Step.__new__(DedupAcross if across else cls, *args, **kwargs)
 
     def __init__(
         self,

@@ -1,10 +1,11 @@
 """What `Dedup` remembers of each document between its passes: one Arrow file a task.
 
-    id, prompt_id, domain, source, k   what names the document, and where it stands in a dataset
-    answer                             the gold answer of a problem, or null
-    key, whole, same, diagram          hashes: its name, its text, what duplicates share
-    grouped, rank                      whether it is a prompt's samples; the smaller, the sooner it is kept
-    bands, sketch                      how alike it is to others (see `minhash`)
+    id, prompt_id, domain, source, k  what names the document, and where it stands in a dataset
+    grouped                           whether it stands for the samples of a prompt
+    answer                            the gold answer of a problem, or null
+    rank                              the smaller, the sooner it is kept
+    key, whole, diagram, answered     hashes: of its name, its text, its pictures, its answer
+    band_00 …, sketch                 how alike it is to others (see `minhash`)
 
 The files are mapped, not read: a column of ten million rows is one array of 80 MB while it is used,
 and sketches are read for the rows that are compared.

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate.select.clusters import PAIRS_AT_ONCE, Nodes, likeness_of
@@ -29,12 +28,11 @@ def decide(
     counts = np.diff(np.r_[starts, len(clusters)])
     ranked = table.column("node").to_numpy()
     keepers = np.repeat(starts, counts)
-    is_keeper = np.zeros(len(ranked), bool)
-    is_keeper[starts] = True
+    others = np.ma.array(keepers, mask=keepers == np.arange(len(ranked)))
     ids = table.column("id")
     decisions = pa.table(
         {
-            "keeper": pc.if_else(pa.array(is_keeper), None, ids.take(pa.array(keepers))),
+            "keeper": ids.take(pa.array(others)),
             "likeness": _likeness(facts, nodes, ranked, ranked[keepers], sketched=sketched),
             "note": _notes(ids, starts, counts, len(ranked)),
         }
@@ -59,11 +57,13 @@ def _ranked(
     for name, values in (
         ("node", members),
         ("cluster", roots[members]),
+        ("unanswered", facts.column("answered")[nodes.rows[members]] == 0),
         ("rank", nodes.rank[members]),
     ):
         table = table.append_column(name, pa.array(values))
-    # As rows stand in a dataset, so that the answer does not depend on who came first.
-    order = ("cluster", "rank", "domain", "source", "prompt_id", "k", "id", "node")
+    # A problem with its answer is worth more than one without. Equal ones as rows stand in a
+    # dataset, so that nothing depends on who came first.
+    order = ("cluster", "unanswered", "rank", "domain", "source", "prompt_id", "k", "id", "node")
     return table.sort_by([(name, "ascending") for name in order])
 
 

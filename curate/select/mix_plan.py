@@ -131,24 +131,25 @@ def lines(
                 "the same"
             )
     if changes:
-        yield f"  to change that: {', or '.join(changes)}"
+        yield f"  to change that, those of these that it depends on: {', or '.join(changes)}"
 
 
 def changes(targets: Sequence[Mapping[str, Any]], parameters: Mapping[str, Any]) -> list[str]:
     """The words of the command line that would fill the targets, of those the pipeline takes.
 
     >>> short = {"wanted": 100, "taken": 50, "missing": 50}
-    >>> changes([short], {"limit": 60, "samples": 4, "keep": 1, "scale": 0.1})
-    ['limit=120', 'samples=8 keep=2', 'scale=0.05']
+    >>> changes([short], {"limit": 60, "chat_limit": 9, "samples": 4, "keep": 1, "scale": 0.1})
+    ['limit=120', 'chat_limit=18', 'samples=8 keep=2', 'scale=0.05']
     """
     short = [t for t in targets if t["missing"]]
     if not short or not all(t["taken"] for t in short):
         return []
     factor = max(t["wanted"] / t["taken"] for t in short)
     found = []
-    limit, samples, keep = (parameters.get(name) for name in ("limit", "samples", "keep"))
-    if isinstance(limit, int):
-        found.append(f"limit={math.ceil(limit * factor)}")
+    for name, value in parameters.items():
+        if isinstance(value, int) and (name == "limit" or name.endswith("_limit")):
+            found.append(f"{name}={math.ceil(value * factor)}")
+    samples, keep = parameters.get("samples"), parameters.get("keep")
     if isinstance(samples, int):
         more = f" keep={math.ceil(keep * factor)}" if isinstance(keep, int) else ""
         found.append(f"samples={math.ceil(samples * factor)}{more}")

@@ -39,7 +39,7 @@ class Texts(NamedTuple):
             return document.text
         problem = document.metadata.get("problem", document.text)
         check = document.metadata.get("check")
-        if not check or '"options"' not in check and '"choices"' not in check:
+        if not check or ('"options"' not in check and '"choices"' not in check):
             return problem
         checks = json.loads(check)
         return f"{problem}\n{checks.get('options', checks.get('choices'))}"

@@ -1,7 +1,7 @@
 """`Pairs`: two answers of each prompt, one clearly better than the other.
 
     Generate(engine, samples=6, keep="all", accept=readable())
-    Pairs(helpful=Preference(engine=…), harmless=Gap(Judge(engine=…, prompt="harmlessness")))
+    Pairs({"helpful": Preference(engine=…), "harmless": Gap(Judge(engine=…, prompt=…))})
     BalanceLengths()
     PairsFolder()                                             # prompt, chosen, rejected
 
@@ -12,7 +12,7 @@ R1 asks its judge four times about two answers and keeps the pair when the gap i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal, NamedTuple, Protocol
@@ -31,6 +31,8 @@ Sees = Literal["response", "completion"]
 MOST = 2.0
 """The largest gap: R1's `A>>B` is two points."""
 PREFIX = "Pairs:"
+NOTE = "pairs-"
+"""Begins the names of the notes in the manifest on how a task's pairs were judged."""
 PROMPTS_AT_ONCE = 64
 """Prompts whose pairs are judged at a time; a judge's server has places for about as many."""
 
@@ -100,7 +102,7 @@ class Open(NamedTuple):
 class Pairs(Step):
     """Gives of each prompt the two samples that are most alike in length and clearly differ.
 
-    Each domain has a judge: `helpful=Preference(…)`, or a scorer in `Gap`. Two samples are compared
+    Each domain has a judge: a `Preference`, or a scorer in `Gap`. Two samples are compared
     when what the judge `sees` of them (the response; `completion` is all of it) differs, and when
     the longer has at most `ratio` times the characters of the other; those nearest in length first,
     at most `tries` pairs of a prompt. The first whose gap is above `above` (1 in R1) is taken: the
@@ -113,12 +115,12 @@ class Pairs(Step):
 
     def __init__(
         self,
+        judges: Mapping[str, PairJudge],
         *,
+        sees: Mapping[str, Sees] | None = None,
         above: float = 1.0,
         ratio: float = 2.0,
         tries: int = 4,
-        sees: dict[str, Sees] | None = None,
-        **judges: PairJudge,
     ) -> None:
         super().__init__()
         if not 0 <= above < MOST or ratio < 1 or tries < 1:
@@ -127,12 +129,13 @@ class Pairs(Step):
                 " least 1"
             )
         if not judges:
-            raise UsageError("Pairs() names no domain, as in Pairs(helpful=Preference(engine=…))")
+            raise UsageError('Pairs({}) names no domain, as in {"helpful": Preference(engine=…)}')
         if unknown := next((name for name in sees or {} if name not in judges), None):
             raise UsageError(f"Pairs: sees names {unknown!r}, which is none of {', '.join(judges)}")
         self.above, self.ratio, self.tries = above, ratio, tries
-        self.sees, self.judges = dict(sees or {}), dict(judges)
-        self.numbers: Counter[str] = Counter()
+        self.judges = dict(judges)
+        self.sees: dict[str, Sees] = dict(sees or {})
+        self.numbers = Counter(compared=0, clear=0, in_both_orders=0, agree=0)
 
     def run(
         self, data: Iterable[Document], rank: int = 0, world_size: int = 1
@@ -147,7 +150,8 @@ class Pairs(Step):
             if self.context:
                 self.context.report({"prompts": seen})
         if self.context and self.context.ledger:
-            self.context.ledger.note("pairs", dict(self.numbers))
+            # A name for each task: of equal names the manifest keeps one.
+            self.context.ledger.note(f"{NOTE}{rank:05d}", dict(self.numbers))
 
     def _open(self, group: list[Document]) -> Open | None:
         domain = group[0].metadata.get("domain") or ""
@@ -155,7 +159,8 @@ class Pairs(Step):
             return None
         documents = sorted(group, key=lambda d: (d.metadata["k"], d.id))
         samples = [Sample.from_document(document) for document in documents]
-        texts = [seen_of(sample, self.sees.get(domain, "response")) for sample in samples]
+        sees: Sees = self.sees.get(domain, "response")
+        texts = [seen_of(sample, sees) for sample in samples]
         found = sorted(
             Candidate(length_ratio(texts[a], texts[b]), a, b)
             for a, b in combinations(range(len(texts)), 2)

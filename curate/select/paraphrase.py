@@ -129,7 +129,7 @@ def weigh(index: Index) -> Weighed:
     """The words and numbers of an index's questions, weighed by their rarity."""
     tokens, count = index.tokens, len(index)
     owners = np.repeat(np.arange(count), np.diff(tokens.starts))
-    asked = np.array([index.item(i).kind == "question" for i in range(count)], bool)
+    asked = index.are_questions()
     hashes, owners = tokens.hashes[asked[owners]], owners[asked[owners]]
     order = np.lexsort((owners, hashes))
     hashes, owners = hashes[order], owners[order]

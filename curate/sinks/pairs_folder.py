@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,9 +24,10 @@ from datatrove.utils.logging import logger
 
 from curate.errors import RunError
 from curate.sample import Sample, schema
-from curate.select.pairs import MOST, PREFIX
+from curate.select.pairs import MOST, NOTE, PREFIX
 from curate.sinks.atomic import replacing
 from curate.sinks.dataset_folder import DatasetFolder
+from curate.sinks.provenance import read_json
 from curate.sinks.shards import read_rows, write_shards
 from curate.sinks.statistics import Statistics
 
@@ -65,12 +67,22 @@ class PairsFolder(DatasetFolder):
             shards = write_shards(rows, part, shard_bytes=size, fields=fields)
             shutil.rmtree(part / "sort", ignore_errors=True)
             statistics.example = numbers.example
-            self._describe(part, statistics, shards, fields=fields, pairs=numbers.told())
+            told = {"domains": numbers.told(), "judging": self._judging()}
+            self._describe(part, statistics, shards, fields=fields, pairs=told)
         if not statistics.rows:
             logger.warning(f"{self.label}: no pair came in; dataset has one empty shard")
         for row in read_rows(folder):
             for half in ("chosen", "rejected"):
                 yield half_of(row, half).to_document()
+
+    def _judging(self) -> dict[str, int]:
+        """How the pairs of all tasks were judged, as `Pairs` noted it; nothing outside of a run."""
+        notes = read_json(self._context.out / "manifest.json", {}).get("notes", {})
+        total: Counter[str] = Counter()
+        for name, said in notes.items():
+            if name.startswith(NOTE):
+                total.update(said)
+        return dict(total)
 
 
 @cache

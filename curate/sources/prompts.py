@@ -42,7 +42,7 @@ class Survey:
     def __init__(self) -> None:
         self.conflicts: dict[str, tuple[Place, Place]] = {}
         self._index: dict[int, int] = {}
-        self._origins: list[str] = []
+        self._origins: dict[str, int] = {}
         self._origin, self._line, self._answer = array("I"), array("Q"), array("Q")
 
     def __len__(self) -> int:
@@ -50,16 +50,14 @@ class Survey:
         return len(self._index) - len(self.conflicts)
 
     def add(self, place: Place, prompt: Sample) -> None:
-        """Takes note of a row; the rows of a file come together."""
+        """Takes note of a row."""
         key, answer = int(prompt.prompt_id, 16), _hash(prompt.answer)
         known = self._index.setdefault(key, len(self._index))
         if known < len(self._line):
             if self._answer[known] != answer:
                 self.conflicts.setdefault(prompt.prompt_id, (self._place(known), place))
             return
-        if place.origin not in self._origins[-1:]:
-            self._origins.append(place.origin)
-        self._origin.append(len(self._origins) - 1)
+        self._origin.append(self._origins.setdefault(place.origin, len(self._origins)))
         self._line.append(place.number)
         self._answer.append(answer)
 
@@ -71,7 +69,7 @@ class Survey:
         return self._place(known)
 
     def _place(self, known: int) -> Place:
-        return Place(self._origins[self._origin[known]], self._line[known])
+        return Place(list(self._origins)[self._origin[known]], self._line[known])
 
 
 def _hash(answer: str | None) -> int:

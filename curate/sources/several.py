@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from curate.sources.row import Row, Rows, Source
+from curate.sources.row import Place, Row, Rows, Source
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,12 @@ class SeveralSources:
                 if (row := next(stream, None)) is None:
                     del streams[n]
                 else:
-                    yield _named(row, self.parts[n].name)
+                    yield _of_part(row, n + 1, self.parts[n].name)
 
 
-def _named(row: Row, source: str) -> Row:
+def _of_part(row: Row, number: int, source: str) -> Row:
+    """The row with its part in its place, as two files may have one name, and with its source."""
+    place = Place(f"[{number}] {row.place.origin}", row.place.number)
     if isinstance(row.value, Mapping) and not row.value.get("source"):
-        return Row(row.place, {**row.value, "source": source})
-    return row
+        return Row(place, {**row.value, "source": source})
+    return Row(place, row.value)

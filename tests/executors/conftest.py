@@ -137,6 +137,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.python = sys.executable
+        self.started: list[subprocess.Popen[str]] = []
         self.environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         self.table("")
         self.write("pipelines/__init__.py", "")
@@ -161,7 +162,7 @@ class Project:
     def start(self, *words: str) -> subprocess.Popen[str]:
         """`curate run` with four tasks, from a folder that is not the project's root."""
         pipeline = str(self.root / "pipelines/toy.py")
-        return subprocess.Popen(
+        run = subprocess.Popen(
             [self.python, "-m", "curate.cli", "run", pipeline, "--tasks", "4", *words],
             cwd=self.elsewhere,
             env=self.environment,
@@ -169,6 +170,8 @@ class Project:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.started.append(run)
+        return run
 
     def run(self, *words: str, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
         run = self.start(*words)
@@ -212,8 +215,13 @@ def squeue(project: Project, *words: str) -> list[str]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+def project(tmp_path: Path) -> Iterator[Project]:
+    project = Project(tmp_path)
+    yield project
+    for run in project.started:
+        if run.poll() is None:
+            run.kill()
+            run.communicate()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from curate.errors import UsageError
 from curate.project import PYPROJECT
 from curate.run.executors import RayResources, SlurmResources, read_table, resources_for
 from curate.run.task import StageSpec
-from curate.select import Dedup, Pick
+from curate.select import Pick
 from tests.executors.conftest import ROOT, Project
 
 TABLE = """
@@ -33,10 +33,9 @@ TABLE = """
 """
 
 
-def spec(name: str, gpus: int = 0) -> StageSpec:
-    steps = [Dedup(by="completion", within="prompt"), Pick(1, by="longest")]
-    folder = Path("nowhere")
-    return StageSpec(name, folder, steps, ["Dedup", "Pick"], 4, (), False, "one", 1, gpus=gpus)
+def spec(name: str, *labels: str, gpus: int = 0) -> StageSpec:
+    steps = [Pick(1, by="longest")] * len(labels)
+    return StageSpec(name, Path("nowhere"), steps, list(labels), 4, (), False, "one", 1, gpus=gpus)
 
 
 def test_a_stage_gets_the_defaults_then_what_its_steps_say_the_one_it_is_named_after_last(
@@ -44,9 +43,9 @@ def test_a_stage_gets_the_defaults_then_what_its_steps_say_the_one_it_is_named_a
 ) -> None:
     project.table(TABLE)
     table = read_table(project.root, "slurm", ["Dedup", "Pick"])
-    as_dedup = resources_for(spec("03-Dedup"), table, SlurmResources)
+    as_dedup = resources_for(spec("03-Dedup", "Dedup", "Pick"), table, SlurmResources)
     assert (as_dedup.partition, as_dedup.gpus, as_dedup.memory_gb) == ("large", 2, 64)
-    as_pick = resources_for(spec("03-Pick", gpus=8), table, SlurmResources)
+    as_pick = resources_for(spec("03-Pick", "Dedup", "Pick#2", gpus=8), table, SlurmResources)
     assert (as_pick.partition, as_pick.gpus, as_pick.cpus) == ("gpu", 8, 4)
     assert as_pick.env == {"A": "1", "B": "3"}
     table = read_table(project.root, "ray")
@@ -76,6 +75,11 @@ def test_without_a_table_there_are_defaults(project: Project, text: str) -> None
         ),
         pytest.param(
             "[tool.curate.executors.slurm]\ngpus = true", "'gpus' takes a whole number", id="bool"
+        ),
+        pytest.param("[tool.curate.executors.slurm]\ncpus = 0", "'cpus' takes", id="no core"),
+        pytest.param("[tool.curate.executors.ray]\nenv = { A = 1 }", "a table of texts", id="env"),
+        pytest.param(
+            "[tool.curate.executors.slurm]\nsetup = [1]", "takes a list of texts", id="setup"
         ),
         pytest.param(
             '[tool.curate.executors.ray]\npartition = "x"', "no key 'partition'", id="not Ray's"
@@ -108,9 +112,24 @@ def test_the_example_for_nodes_of_eight_gpus_is_a_right_table(project: Project, 
         text = "[tool.curate" + shown.replace("\n# ", "\n").replace("\n#\n", "\n")
     project.table(text)
     table = read_table(project.root, "slurm", ["Generate"])
-    gets = resources_for(spec("02-Generate"), table, SlurmResources)
+    gets = resources_for(
+        spec("02-Generate", "Prompts", "Generate", "Keep:MathAnswer"), table, SlurmResources
+    )
     assert (gets.partition, gets.gpus, gets.sbatch) == ("h100", 8, {"exclusive": True})
-    assert resources_for(spec("03-Dedup"), table, SlurmResources).partition == "cpu"
+    assert resources_for(spec("03-Dedup", "Dedup"), table, SlurmResources).partition == "cpu"
+
+
+def test_dry_run_shows_what_tasks_would_get(project: Project) -> None:
+    project.table('[tool.curate.executors.slurm.Dedup]\npartition = "large"\nmemory_gb = 64\n')
+    done = project.run("gpus=2", "whole=true", "--executor", "slurm", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout.split("stages:\n")[1].splitlines()
+    gets = {
+        name.split(":")[0].strip(): what for name, what in zip(shown[::2], shown[1::2], strict=True)
+    }
+    assert "gpus=2" in gets["02-Keep"] and "partition" not in gets["02-Keep"]
+    for stage in ("03-Dedup", "09-Dedup"):
+        assert "memory_gb=64, nodes=1, partition=large" in gets[stage]
 
 
 def test_the_local_executor_has_no_gpus_to_give(project: Project) -> None:

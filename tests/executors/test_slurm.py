@@ -82,8 +82,8 @@ def test_what_fails_is_said_and_a_rerun_completes(slurm: Project) -> None:
     assert not squeue(slurm)
 
     run = slurm.start(*words(slurm, "sleep"))
-    wait_until(lambda: sleeping(slurm))
-    (name,) = {line.split("|")[0] for line in squeue(slurm, "-t", "running")}
+    wait_until(lambda: sleeping(slurm) and len(squeue(slurm)) == 1)  # the other tasks are done
+    (name,) = {line.split("|")[0] for line in squeue(slurm)}
     subprocess.run(["scancel", name], env=slurm.environment, check=True)
     _, stderr = run.communicate(timeout=300)
     assert run.returncode == 1

@@ -45,8 +45,8 @@ def benchmark(folder: Path, rows: Sequence[dict[str, Any]] = ITEMS, name: str = 
     return str(path)
 
 
-def context(folder: Path, **changes: Any) -> Context:
-    return Context(**{"out": folder / "run", "project": folder, "pipeline_dir": folder} | changes)
+def context(folder: Path) -> Context:
+    return Context(out=folder / "run", project=folder, pipeline_dir=folder)
 
 
 class Dropped(dict[str, tuple[str, str]]):

@@ -73,7 +73,8 @@ def delimited(text: str, rng: random.Random) -> str | None:
 
 
 def unicode(text: str, rng: random.Random) -> str | None:
-    signs = {"\\le ": "≤ ", "\\ge ": "≥ ", "\\times": "×", "\\cdot": "⋅", "-": "−", "\\pi": "π "}
+    signs = {"\\le ": "≤ ", "\\ge ": "≥ ", "\\cdot": "⋅", "-": "\N{MINUS SIGN}", "\\pi": "π "}
+    signs["\\times"] = "\N{MULTIPLICATION SIGN}"
     signs |= {"\\ldots": "…", "\\angle": "∠", "\\infty": "∞", "^2": "²", "^{2}": "²"}
     pattern = "|".join(re.escape(s) + ("(?![a-z])" if s[1:].isalpha() else "") for s in signs)
     return in_formulas(text, lambda f: re.sub(pattern, lambda m: signs[m.group()], f))
@@ -171,7 +172,7 @@ SAME: dict[str, Edit] = {
 
 
 def another_number(text: str, rng: random.Random) -> str | None:
-    found = [m for m in re.finditer(r"(?<![\d.,^_])\d+(?![\d.,])", text)]
+    found = list(re.finditer(r"(?<![\d.,^_])\d+(?![\d.,])", text))
     if not found:
         return None
     at = rng.choice(found)
@@ -254,11 +255,12 @@ def made(count: int) -> Iterator[Problem]:
                     str(a * c + b),
                 ),
                 Problem(
-                    f"Compute $\\frac{{{a}}}{{{b}}} + x^2$ when $x = {c}$.", str(a / b + c * c)
+                    f"Compute $\\frac{{{a}}}{{{b}}} + x^2$ when $x = {c}$.",
+                    f"\\frac{{{a + b * c * c}}}{{{b}}}",
                 ),
                 Problem(
-                    f"Tom has {a} marbles. He buys {b} bags with {c} marbles in each of them, then loses "
-                    f"{a} of all his marbles on the way home. How many marbles are left?",
+                    f"Tom has {a} marbles. He buys {b} bags with {c} marbles in each of them, then "
+                    f"loses {a} of all his marbles on the way home. How many marbles are left?",
                     str(b * c),
                 ),
                 Problem(

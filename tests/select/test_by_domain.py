@@ -158,7 +158,7 @@ def test_the_share_of_unjudged_is_that_of_the_domain(tmp_path: Path) -> None:
     rules = [ByDomain(math=RIGHT, code=Keep(Shrug()))]
     with (
         ScriptedServer(add) as server,
-        pytest.raises(RunError, match="Shrug could not judge 2. of 2. "),
+        pytest.raises(RunError, match=r"Shrug could not judge (2\d) of \1 "),
     ):
         run(tmp_path, server.url, asked, accept=rules, samples=2, keep="all")
 
@@ -175,7 +175,11 @@ def test_without_a_rule_nothing_is_called_correct(tmp_path: Path) -> None:
     ("make", "says"),
     [
         pytest.param(lambda: ByDomain(), "names no domain", id="nothing"),
-        pytest.param(lambda: ByDomain(math=MathAnswer()), "a rule is a Keep", id="a scorer"),
+        pytest.param(
+            lambda: ByDomain(math=MathAnswer()),  # type: ignore[arg-type]
+            "a rule is a Keep",
+            id="a scorer",
+        ),
         pytest.param(
             lambda: ByDomain(math=Keep(MathAnswer(), domains=["code"])), "of its own", id="domains"
         ),

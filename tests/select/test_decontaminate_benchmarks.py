@@ -24,6 +24,7 @@ from curate.select.evidence import write_evidence
 from filters.benchmarks import BENCHMARKS
 from tests.run.conftest import Project
 from tests.select.decontaminating import ITEMS, benchmark, context, decontaminated, prompts
+from tests.sources.test_hub import hub_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -269,6 +270,36 @@ def test_a_run_from_end_to_end(project: Project, monkeypatch: pytest.MonkeyPatch
     assert again.returncode == 1
     assert "benchmark far is required and cannot be read" in again.stderr
     assert "Traceback" not in again.stderr
+
+
+def test_benchmarks_on_the_hub(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = "".join(json.dumps(row) + "\n" for row in ITEMS).encode()
+    files = {"test.jsonl": lines, "more/raw.jsonl": lines, "README.md": b"# Sums\n"}
+    config = "[{config}]\ndataset = 'org/sums'\nrevision = 'main'\nquestion = 'problem'\n"
+    entries = config.format(config="whole") + "config = 'default'\n"
+    entries += config.format(config="raw") + "files = ['more/raw.jsonl']\n"
+    entries += config.format(config="gone").replace("org/sums", "org/none")
+    (project.root / "mine.toml").write_text(entries)
+    benchmark(project.root, [{"problem": ITEMS[0]["problem"]}, {"problem": "3 + 4?"}], "prompts")
+    with hub_of(project.root, "org/sums", files) as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        monkeypatch.setenv("HF_HOME", str(project.root / "home"))
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        done = project.curate("run", "pipelines/clean.py", timeout_s=240)
+        assert done.returncode == 0, done.stderr
+    out = project.root / "runs/clean"
+    assert {row["reason"] for row in rejected(out)} == {"contaminated_by:raw/rosa"}
+    [survey] = (out / "stages").glob(".benchmarks-*.json")
+    said = json.loads(survey.read_text())
+    assert sorted(said["checked"]) == ["raw", "whole"]
+    assert "org/none" in said["not_checked"]["gone"]
+    # What was read once stays in the cache: another run needs no Hub.
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    again = project.curate("run", "pipelines/clean.py", "out=runs/again", "require=whole,raw")
+    assert again.returncode == 0, again.stderr
+    assert {row["reason"] for row in rejected(project.root / "runs/again")} == {
+        "contaminated_by:raw/rosa"
+    }
 
 
 def test_no_evidence_without_contamination(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_mix_of_two_chains_is_exact_and_the_same_with_more_tasks(project: Proj
     # 48 samples of 12 prompts were asked for, and 10 came.
     assert "of 48 samples of 12 prompts 10 came" in said
     assert "144 more samples, of 36 more prompts" in said
-    assert "to change that: limit=48, or scale=0.25" in said
+    assert "to change that, those of these that it depends on: limit=48, or scale=0.25" in said
     ran(project, "sft", "out=runs/three", "--tasks", "3")
     assert content(project, "three") == content(project, "sft")
 
@@ -124,7 +124,7 @@ def test_what_fills_it_is_what_was_said(project: Project) -> None:
 def test_another_scale_is_no_advice_where_the_floor_counts(project: Project) -> None:
     said = ran(project, "sft", "scale=0.1", "floor=20")
     assert "code: 10 of 20 samples, 10 missing" in said
-    assert "to change that: limit=24\n" in said
+    assert "to change that, those of these that it depends on: limit=24\n" in said
 
 
 def test_copies_are_rows_of_their_own(project: Project) -> None:

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_what_a_row_says_stays() -> None:
     ],
     ids=str,
 )
-def test_verifier_and_columns_say_it_too(further: dict[str, str], domain: str | None) -> None:
+def test_verifier_and_columns_say_it_too(further: dict[str, Any], domain: str | None) -> None:
     assert domain_of(Sample(prompt_id="p", problem="Do it.", **further)) == domain
 
 
@@ -119,6 +120,10 @@ def test_the_language_is_told_or_left_open() -> None:
     asked = [Sample(prompt_id=str(n), problem=p).to_document() for n, p in enumerate(problems)]
     found = [d.metadata["language"] for d in passed(Tags(), asked).kept]
     assert found == ["en", "zh", None, None]
+    german = Sample(prompt_id="p", problem="Wie viele Äpfel hat Anna nach drei Tagen noch?")
+    for by, code in (("script", None), ("model", "de")):
+        (kept,) = passed(Tags(by=by), [german.to_document()]).kept  # type: ignore[arg-type]
+        assert kept.metadata["language"] == code
     with pytest.raises(UsageError, match="'script' or 'model'"):
         Tags(by="guess")  # type: ignore[arg-type]
 
