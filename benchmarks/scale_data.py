@@ -178,7 +178,11 @@ def nearly(text: str, choose: random.Random) -> str:
             return choose.choice(words.LISTS["adjective"])
         return f"**{match.group()}**" if chance < 0.01 else match.group()
 
-    return re.sub(r"(?<![\\\w<])[a-z]{4,}(?![\w>{])", edited, text)
+    said = _WORD.sub(edited, text)
+    return said if said != text else _WORD.sub(r"**\g<0>**", text, count=1)
+
+
+_WORD = re.compile(r"(?<![\\\w<])[a-z]{4,}(?![\w>{])")
 
 
 def retold(item: Problem, choose: random.Random) -> Problem:

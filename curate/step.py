@@ -94,8 +94,8 @@ class Step(PipelineStep):
     """Arguments that say where or how fast it runs, not what the data is."""
     is_source: ClassVar[bool] = False
     """Makes documents from nothing; the runner deals them to the tasks."""
-    makes: ClassVar[Unit] = "prompts"
-    """What a source makes."""
+    makes: ClassVar[Unit | None] = None
+    """What comes out of it, unless it is prompts of a source and samples of a generator."""
     is_join: ClassVar[bool] = False
     """Takes all chains of documents that are open before it."""
     is_whole: ClassVar[bool] = False

@@ -22,15 +22,14 @@ CHECKED = ("math", "stem", "science", "logic")
 """Domains in which an answer is one thing; a task of writing may well ask for several."""
 
 
-def answerable(minimum: int = 2, maximum: int = 2000) -> list[Keep]:
+def answerable(maximum: int = 2000) -> list[Keep]:
     """Keeps problems that can be answered from what they say, with one answer.
 
-    `minimum`, `maximum`: words. Measured: the shortest problems of MATH have 2 ("Compute
-    $\\sin 60^\\circ$."), the longest of 26,000 (self-instruct) 1,002.
+    `maximum`: words. Measured: the longest of 26,000 problems (self-instruct) has 1,002.
     """
     return [
         Keep(UnfinishedProblem()),
-        Keep(ProblemLength(minimum=minimum, maximum=maximum)),
+        Keep(ProblemLength(maximum=maximum)),
         Keep(ProofProblem(), domains=CHECKED),
         Keep(MultiPartProblem(), domains=CHECKED),
         Keep(MissingFigure()),
@@ -42,7 +41,7 @@ def answerable(minimum: int = 2, maximum: int = 2000) -> list[Keep]:
 
 
 contest_statement = Keep(ProblemLength(minimum=200, unit="characters"), domains=("code",))
-"""A programming task as contests state it: OpenThoughts-114k drops shorter ones (its code/prompts).
+"""A programming task as contests state it: OpenThoughts-114k drops shorter ones.
 
-Not for MBPP, of whose 974 one-line tasks it would keep 20.
+Not for MBPP, of whose 974 one-line tasks one is that long.
 """

@@ -1,6 +1,6 @@
 """The prompts of R1's reasoning RL: math, code, STEM, logic (DeepSeek-R1 v2, table 4).
 
-    curate run pipelines/r1_rl.py                           # a laptop: embedded model, 100 prompts
+    curate run pipelines/r1_rl.py                           # a laptop: embedded model, 120 prompts
     curate run pipelines/r1_rl.py engine=http://node1:8000/v1 form=r1_zero scale=1 limit=none \
         model=deepseek-ai/DeepSeek-V3-Base prompts="math.jsonl;code.jsonl;stem.jsonl;logic.jsonl" \
         samples=16 at_least=0.1 at_most=0.9
@@ -42,7 +42,7 @@ def r1_rl(
     at_most: float = 1.0,
     scale: float = 0.0001,
     floor: int = 10,
-    limit: int | None = 100,
+    limit: int | None = 120,
     concurrency: int | None = None,
     benchmarks: str = BENCHMARKS,
     store: str = "runs/store",

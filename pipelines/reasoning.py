@@ -1,6 +1,6 @@
 """Reasoning data by rejection sampling: DeepSeek-R1's 600k (v1, section 2.3.3).
 
-    curate run pipelines/reasoning.py                       # a laptop: embedded model, 96 prompts
+    curate run pipelines/reasoning.py                       # a laptop: embedded model, 80 prompts
     curate run pipelines/reasoning.py engine=http://node1:8000/v1 style=zero_shot \
         model=deepseek-ai/DeepSeek-R1 prompts="math.jsonl;code.jsonl;stem.jsonl;logic.jsonl" \
         samples=16 limit=none judge=http://node2:8000/v1 judge_model=deepseek-ai/DeepSeek-V3
@@ -26,7 +26,7 @@ EASY = (
     ";pipelines/prompts/easy_code.jsonl;pipelines/prompts/easy_stem.jsonl"
     ";pipelines/prompts/easy_logic.jsonl"
 )
-"""Problems for a model of 135M parameters; they take turns, so 96 are 24 of each."""
+"""Problems for a model of 135M parameters; they take turns, so 80 are 20 of each."""
 DOMAINS = ("math", "code", "stem", "logic")
 
 
@@ -47,7 +47,7 @@ def reasoning(
     judge_model: str | None = None,
     samples: int = 8,
     keep: int = 1,
-    limit: int | None = 96,
+    limit: int | None = 80,
     concurrency: int | None = None,
     benchmarks: str = BENCHMARKS,
     store: str = "runs/store",

@@ -13,7 +13,7 @@ import hashlib
 import importlib.metadata
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,20 @@ def identity(pipeline: Pipeline, stages: list[PlannedStage]) -> dict[str, Any]:
     return {
         "pipeline": f"{pipeline.relative_file}@{pipeline.name}",
         "steps": [plain(step) for step in steps],
-        "files": {file.name: sha256(file) for file in files},
+        "files": contents(files),
         "modules": {
             str(p.relative_to(pipeline.root)): sha256(p)
             for p in project_modules(pipeline.file, pipeline.root)
         },
     }
+
+
+def contents(files: Iterable[Path]) -> dict[str, str]:
+    """The hash of every file under its name; of several with one name, all of them in order."""
+    found: dict[str, list[str]] = {}
+    for file in dict.fromkeys(files):
+        found.setdefault(file.name, []).append(sha256(file))
+    return {name: ",".join(hashes) for name, hashes in found.items()}
 
 
 def project_modules(file: Path, root: Path) -> list[Path]:

@@ -140,6 +140,7 @@ class Outcome:
             "card": self.out / "dataset/README.md",
             "refused rows": self.out / "rejected",
             "page": self.out / "report.html",
+            "contamination": self.out / "contamination.md",
         }
         return [(name, path) for name, path in named.items() if path.exists()]
 

@@ -191,12 +191,19 @@ def label(stages: list[PlannedStage]) -> None:
     seen: Counter[str] = Counter()
     unit: Unit = "prompts"
     for stage in stages:
-        if stage.begins_with_source:
-            unit = stage.steps[0].makes
         for step in stage.steps:
             name = getattr(step, "label", "") or getattr(step, "__name__", type(step).__name__)
             seen[name] += 1
             stage.labels.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+            if getattr(step, "is_source", False):
+                unit = made_by(step)
             stage.units.append(unit)
-            if getattr(step, "is_generator", False):
-                unit = "samples"
+            unit = made_by(step) or unit
+
+
+def made_by(step: Any) -> Unit | None:
+    """What comes out of a step, where that may be another thing than what goes in."""
+    if made := getattr(step, "makes", None):
+        return made
+    is_source, generates = getattr(step, "is_source", False), getattr(step, "is_generator", False)
+    return "prompts" if is_source else "samples" if generates else None

@@ -34,6 +34,8 @@ WRITE_EVERY_S = 2.0
 BEAT_S = 5.0
 """Nor less often, so that a task that says nothing more is noticed."""
 READ_EVERY_S = 1.0
+ENDED_TOO_S = 0.5
+"""Who cancels a task ends this process with the worker, and knows better why."""
 LOCK_PATIENCE_S = 60.0
 """How long the worker of a killed attempt may take to go; it sees within a second that it is alone.
 """
@@ -152,6 +154,7 @@ def relay(worker: Worker, order: Mapping[str, Any], said: TextIO) -> None:
         with suppress(queue.Empty):
             line = lines.get(timeout=0.5)
             if line is None:
+                time.sleep(ENDED_TOO_S)
                 raise died(worker)
             message = json.loads(line)
         numbers = message.get("numbers", numbers)

@@ -270,4 +270,4 @@ def _verdicts(row: Mapping[str, Any]) -> list[str]:
 
 
 def _turns(row: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [*(row["prompt"] or ()), *(row["completion"] or ())]
+    return [*(row["prompt"] or ()), *(row.get("completion") or row.get("chosen") or ())]

@@ -2,6 +2,7 @@
 rerun continues.
 
     OUT/manifest.json  OUT/funnel.json  OUT/dataset/  OUT/rejected/*.parquet  OUT/report.html
+    OUT/contamination.md, where there is something to show in it
     OUT/stages/02-Generate/{documents,numbers,rejected,logs}/
 
 Whatever is killed, the same command continues: a task without its completion file runs again, and
@@ -28,17 +29,18 @@ from curate.run.documents import Deal
 from curate.run.ledger import Row, stage_funnel
 from curate.run.load import Pipeline
 from curate.run.manifest import Manifest
-from curate.run.plan import PlannedStage, cut
+from curate.run.plan import PlannedStage, cut, made_by
 from curate.run.prices import prices_near
 from curate.run.progress import Progress, duration, say
 from curate.run.task import StageSpec
 from curate.sinks.atomic import write_text
-from curate.step import Context, Step
+from curate.step import Context, Step, TwoPass
 
 OURS = (
     "manifest.json",
     "funnel.json",
     "report.html",
+    "contamination.md",
     "dataset",
     "rejected",
     "stages",
@@ -220,6 +222,9 @@ class Run:
         self.manifest.set(stages=stages, engine=engine, notes=said)
         for before in stage.inputs:  # nobody reads them again
             shutil.rmtree(self.folder(before) / "documents", ignore_errors=True)
+        for step in stage.steps:
+            if isinstance(step, TwoPass):  # they may take as much as short documents
+                shutil.rmtree(step.facts, ignore_errors=True)
         say(f"{stage.name}: {describe(rows)} in {duration(seconds)}")
         if stage.begins_with_source:
             self.list_bad_rows(stage)
@@ -239,6 +244,7 @@ class Run:
 
     def finish(self, seconds: float) -> None:
         from curate.run.report import write_html
+        from curate.select.evidence import write_evidence
 
         for stage in self.stages:
             if stage.decides:
@@ -247,6 +253,7 @@ class Run:
                 shutil.rmtree(self.folder(stage) / "documents", ignore_errors=True)
         self.manifest.set(status="done")
         write_html(self.out)
+        write_evidence(self.out)
         self.summary(seconds)
 
     def summary(self, seconds: float) -> None:
@@ -286,7 +293,7 @@ def deal_to(stage: PlannedStage, after: PlannedStage | None) -> Deal:
     if after.sort:
         return "prompt"
     if stage.begins_with_source:
-        return "row" if stage.steps[0].makes == "prompts" else "prompt"
+        return "row" if made_by(stage.steps[0]) == "prompts" else "prompt"
     return "rank" if after.tasks == stage.tasks else "prompt"
 
 

@@ -20,6 +20,7 @@ class AsPrompts(Step):
     """
 
     is_grouped = True
+    makes = "prompts"
     counts_itself = True
 
     def __init__(self) -> None:

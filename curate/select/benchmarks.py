@@ -86,8 +86,8 @@ class Benchmark:
             return self
         try:
             return replace(self, file=open_files(self.path, context).paths[0])
-        except UsageError as error:
-            raise Unreadable(str(error)) from None
+        except UsageError:
+            raise Unreadable(f"there is no file {self.path} that can be read") from None
 
 
 def read_registry(path: Path) -> dict[str, Benchmark]:
@@ -245,10 +245,11 @@ def _rows(benchmark: Benchmark, context: Context) -> Iterator[tuple[int, Mapping
     try:
         for place, value in open_files(str(benchmark.file), context).rows():
             if isinstance(value, BadRow):
-                raise Unreadable(f"{benchmark.file} is damaged at {place}: {value.problem}")
+                raise Unreadable(f"{benchmark.file.name} is damaged at {place}: {value.problem}")
             yield place.number, value
-    except UsageError as error:
-        raise Unreadable(str(error)) from None
+    except UsageError as error:  # by its name alone: the card says this
+        said = str(error).replace(str(benchmark.file), benchmark.file.name)
+        raise Unreadable(said) from None
 
 
 def _hub_rows(benchmark: Benchmark) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -11,7 +11,6 @@ them (`clusters`) and chooses who stays (`keepers`), and the second pass leaves 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -31,7 +30,7 @@ By = Literal["problem", "completion"]
 Within = Literal["prompt", "domain", "source", "all"]
 Keeping = Literal["first", "shortest", "longest", "best"]
 
-PROMPTS_AT_ONCE = 32
+PROMPTS_AT_ONCE, CHARACTERS_AT_ONCE = 32, 1 << 20
 """Prompts whose samples are compared in one go: numpy's calls cost as much for one as for all."""
 
 
@@ -81,8 +80,7 @@ class Dedup(Step):
     def run(
         self, data: Iterable[Document], rank: int = 0, world_size: int = 1
     ) -> Iterator[Document]:
-        prompts = grouped(data)
-        while groups := list(islice(prompts, PROMPTS_AT_ONCE)):
+        for groups in several(grouped(data)):
             ranked = [sorted(group, key=self._place) for group in groups]
             found = Compared([document for group in ranked for document in group], self.texts)
             first = 0
@@ -166,6 +164,20 @@ class DedupAcross(Dedup, TwoPass):
         row = {"name": self.verdict_name, "score": 1.0, "reason": note}
         document.metadata["verdicts"] = [*others, row]
         return document
+
+
+def several(prompts: Iterable[list[Document]]) -> Iterator[list[list[Document]]]:
+    """A few prompts at a time."""
+    groups: list[list[Document]] = []
+    characters = 0
+    for group in prompts:
+        groups.append(group)
+        characters += sum(len(document.text) for document in group)
+        if len(groups) == PROMPTS_AT_ONCE or characters > CHARACTERS_AT_ONCE:
+            yield groups
+            groups, characters = [], 0
+    if groups:
+        yield groups
 
 
 class Compared:

@@ -43,7 +43,7 @@ class Facts:
 
     def __init__(self, folder: Path, tasks: int) -> None:
         self.paths = [facts_path(folder, rank) for rank in range(tasks)]
-        sizes = [[len(batch) for batch in batches(path)] for path in self.paths]
+        sizes = [[len(batch) for batch in batches(path, ("key",))] for path in self.paths]
         self.task_starts = starts_of(np.array([sum(s) for s in sizes], np.int64))
         self._batch_starts = starts_of(np.array([n for s in sizes for n in s], np.int64))
 
@@ -52,14 +52,16 @@ class Facts:
 
     def column(self, name: str) -> NDArray[Any]:
         """A column of numbers, of every row."""
-        found = [batch.column(name).to_numpy(zero_copy_only=False) for batch in self._batches()]
+        found = [
+            batch.column(name).to_numpy(zero_copy_only=False) for batch in self._batches((name,))
+        ]
         return np.concatenate(found) if found else np.empty(0, np.uint64)
 
     def table(self, rows: Positions, names: tuple[str, ...]) -> pa.Table:
         """Columns of some rows, which are given in rising order."""
         parts = [
             pa.table([batch.column(name).take(pa.array(inside)) for name in names], list(names))
-            for batch, inside in self._parts(rows)
+            for batch, inside in self._parts(rows, names)
         ]
         kept = pa.schema([schema(sketched=True).field(name) for name in names])
         return pa.concat_tables(parts) if parts else kept.empty_table()
@@ -67,7 +69,7 @@ class Facts:
     def sketches(self, rows: Positions) -> Sketches:
         """The sketches of some rows, which are given in rising order."""
         values, sizes = [], []
-        for batch, inside in self._parts(rows):
+        for batch, inside in self._parts(rows, ("sketch",)):
             column = batch.column("sketch")
             whole = Sketches(column.values.to_numpy(), column.offsets.to_numpy())
             part = whole.take(inside)
@@ -77,21 +79,25 @@ class Facts:
             return Sketches(np.empty(0, np.uint32), np.zeros(1, np.int64))
         return Sketches(np.concatenate(values), starts_of(np.concatenate(sizes)))
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
+    def _batches(self, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
         for path in self.paths:
-            yield from batches(path)
+            yield from batches(path, names)
 
-    def _parts(self, rows: Positions) -> Iterator[tuple[pa.RecordBatch, Positions]]:
+    def _parts(
+        self, rows: Positions, names: tuple[str, ...]
+    ) -> Iterator[tuple[pa.RecordBatch, Positions]]:
         borders = np.searchsorted(rows, self._batch_starts)
-        for i, batch in enumerate(self._batches()):
+        for i, batch in enumerate(self._batches(names)):
             if borders[i] < borders[i + 1]:
                 yield batch, rows[borders[i] : borders[i + 1]] - self._batch_starts[i]
 
 
-def batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """The record batches of a file, mapped one after the other."""
+def batches(path: Path, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Columns of the record batches of a file, mapped one after the other."""
     with pa.memory_map(str(path)) as source:
-        reader = pa.ipc.open_file(source)
+        columns = pa.ipc.open_file(source).schema
+        wanted = [columns.get_field_index(name) for name in names]
+        reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=wanted))
         for i in range(reader.num_record_batches):
             yield reader.get_batch(i)
 
@@ -128,7 +134,7 @@ def write_decisions(folder: Path, rank: int, table: pa.Table) -> None:
 
 def read_decisions(folder: Path, rank: int) -> Iterator[Decision]:
     """What becomes of a task's rows, in their order."""
-    for batch in batches(decisions_path(folder, rank)):
+    for batch in batches(decisions_path(folder, rank), tuple(DECISIONS.names)):
         columns = [batch.column(name).to_pylist() for name in DECISIONS.names]
         yield from map(Decision._make, zip(*columns, strict=True))
 

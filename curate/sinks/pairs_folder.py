@@ -4,7 +4,9 @@
  "prompt": [{"role": "user", "content": "What is a young duck called?"}],
  "chosen": [{"role": "assistant", "content": "A young duck is called a duckling."}],
  "rejected": [{"role": "assistant", "content": "A young duck is called a drake."}],
- "gap": 2.0, "judge": "Gap(TextAnswer)", …}
+ "gap": 2.0, "judge": "Gap(TextAnswer)", "rejected_id": "0a1b…-77aa01fe", …}
+
+All other columns are those of a sample, the chosen one.
 """
 
 from __future__ import annotations
@@ -36,13 +38,8 @@ if TYPE_CHECKING:
 
 CARD = "cards/preferences.md"
 Half = Literal["chosen", "rejected"]
-OF_PROMPT = (
-    *("prompt_id", "problem", "answer", "domain", "source", "source_id", "license", "language"),
-    *("verifier", "check", "prompt", "model", "model_revision"),
-)
-"""Columns of a sample that both halves have alike."""
-OF_HALF = ("id", "k", "finish_reason", "completion_tokens", "seed", "verdicts")
-"""Columns that each half has of its own, as `chosen_id` and `rejected_id`."""
+OF_REJECTED = ("id", "k", "finish_reason", "completion_tokens", "seed", "verdicts")
+"""Columns of a sample that the rejected one has of its own, as `rejected_id` and so on."""
 
 
 class PairsFolder(DatasetFolder):
@@ -87,23 +84,17 @@ class PairsFolder(DatasetFolder):
 
 @cache
 def pair_schema() -> pyarrow.Schema:
-    """The one Arrow schema of pairs: what both halves have alike, then each half's own."""
+    """The one Arrow schema of pairs: the chosen sample's columns, with its completion as `chosen`,
+    and what the rejected one has of its own.
+    """
     import pyarrow as pa
 
-    of = schema()
-    return pa.schema(
-        [
-            pa.field("id", pa.string()),
-            *(of.field(name) for name in OF_PROMPT),
-            *(pa.field(half, of.field("completion").type) for half in ("chosen", "rejected")),
-            *(pa.field("gap", pa.float32()), pa.field("judge", pa.string())),
-            *(
-                pa.field(f"{half}_{name}", of.field(name).type)
-                for half in ("chosen", "rejected")
-                for name in OF_HALF
-            ),
-        ]
-    )
+    of, turns = schema(), schema().field("completion").type
+    texts = [pa.field("chosen", turns), pa.field("rejected", turns)]
+    fields = [f for field in of for f in (texts if field.name == "completion" else [field])]
+    judged = [pa.field("gap", pa.float32()), pa.field("judge", pa.string())]
+    rejected = [of.field(name).with_name(f"rejected_{name}") for name in OF_REJECTED]
+    return pa.schema([*fields, *judged, *rejected])
 
 
 def paired(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -129,18 +120,16 @@ def pair_row(pair: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
     """The row of a pair, from its better and its worse sample."""
     better, worse = pair
     names = (v["name"] for v in better["verdicts"] if v["name"].startswith(PREFIX))
-    ids = [half["id"].rpartition("-")[2] for half in pair]
-    row = {"id": "-".join([better["prompt_id"], *ids])} | {n: better[n] for n in OF_PROMPT}
+    row = {name: value for name, value in better.items() if name != "completion"}
+    row |= {"chosen": better["completion"], "rejected": worse["completion"]}
     row |= {"gap": 2 * MOST * (score_in(better) - 0.5), "judge": next(names).removeprefix(PREFIX)}
-    for half, sample in (("chosen", better), ("rejected", worse)):
-        row |= {half: sample["completion"]} | {f"{half}_{n}": sample[n] for n in OF_HALF}
-    return row
+    return row | {f"rejected_{name}": worse[name] for name in OF_REJECTED}
 
 
 def half_of(row: Mapping[str, Any], half: Half) -> Sample:
     """One sample of a pair's row."""
-    own = {name: row[f"{half}_{name}"] for name in OF_HALF}
-    return Sample.from_row({n: row[n] for n in OF_PROMPT} | own | {"completion": row[half]})
+    own = {name: row[f"rejected_{name}"] for name in OF_REJECTED} if half == "rejected" else {}
+    return Sample.from_row({**row, **own, "completion": row[half]})
 
 
 @dataclass

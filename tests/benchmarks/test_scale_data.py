@@ -77,8 +77,7 @@ def test_a_copy_says_what_its_original_says(rows: list[dict], planted: Planted) 
             continue
         original, kind = rows[planted.of[number]], str(planted.name(number))
         assert (said(row) == said(original)) == kind.startswith("exact")
-        if kind != "near":  # in which a short problem may stay as it is
-            assert (row["problem"] == original["problem"]) == (kind == "exact")
+        assert (row["problem"] == original["problem"]) == (kind == "exact")
         assert row["answer"] == original["answer"]
         assert row["prompt_id"] != original["prompt_id"]
         compared[kind] += 1

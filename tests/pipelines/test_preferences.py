@@ -13,7 +13,7 @@ import pytest
 from curate.scorers import Refusal, TextAnswer
 from curate.sinks.pairs_folder import half_of
 from tests.pipelines.running import answering, by_domain, finish, write_rows
-from tests.pipelines.test_cold_start import rows
+from tests.pipelines.test_cold_start import rows, shards
 from tests.scorers.judging import shown as shown_in
 from tests.servers.openai_server import Reply, ScriptedServer
 
@@ -73,6 +73,16 @@ def test_a_laptop_gets_ten_pairs_of_each_kind(
         assert 0.7 < sum(of_domain) / len(of_domain) < 1.4
     card = (tmp_path / "out/dataset/README.md").read_text()
     assert "No model judged" in card and "toy model" in card
+    again = [f"out={tmp_path / 'again'}", f"store={laptop_store}", places[2]]
+    finish("preferences", *again, "--tasks", "3", "--workers", "2")
+    assert shards(tmp_path / "again") == shards(tmp_path / "out")
+    assert said_of_judging(tmp_path / "again") == said_of_judging(tmp_path / "out")
+
+
+def said_of_judging(out: Path) -> str:
+    """The card's sentence on how the pairs were judged."""
+    lines = (out / "dataset/README.md").read_text().splitlines()
+    return next(line for line in lines if "comparisons" in line)
 
 
 def judgement(body: dict[str, Any]) -> str:

@@ -128,6 +128,17 @@ def test_a_short_question_is_told_by_its_choices(tmp_path: Path) -> None:
     assert kept == [f"{1:016x}"]
 
 
+def test_choices_in_another_order(tmp_path: Path) -> None:
+    question = "Which gas do plants take from the air when they make sugar in sunlight?"
+    rows = [{"id": 1, "question": question, "choices": ["oxygen", "nitrogen", "carbon dioxide"]}]
+    benchmark(tmp_path, rows, "rows")
+    entry = '[mine]\npath = "rows.jsonl"\nquestion = "question"\nchoices = ["choices"]\n'
+    (tmp_path / "mine.toml").write_text(entry)
+    texts = [f"{question}\n(A) carbon dioxide (B) oxygen (C) nitrogen", question]
+    _, dropped = decontaminated(prompts(texts), tmp_path, "mine.toml")
+    assert [reason for reason, _ in dropped.values()] == ["contaminated_by:mine/1"] * 2
+
+
 BROKEN = {
     "torn": b"\x1f\x8b\x08 no gzip",
     "no JSON": gzip.compress(b'{"problem": "What is 3 + 4?"}\n{"probl'),
@@ -146,6 +157,7 @@ def test_a_broken_benchmark_is_listed_or_stops_the_run(content: bytes, tmp_path:
     said = json.loads(survey.read_text())
     assert list(said["checked"]) == ["bench"]
     assert "broken.jsonl.gz" in said["not_checked"]["broken"]
+    assert str(tmp_path) not in survey.read_text(), "the card has it, and no path of a machine"
     survey.unlink()
     for required in ("all", ("broken",)):
         with pytest.raises(RunError, match=r"broken is required and cannot be read: .*path="):
@@ -157,6 +169,9 @@ def test_a_run_reads_the_same_benchmarks_in_every_task(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('[late]\npath = "late.jsonl"\nquestion = "problem"\n')
     rows = prompts([ITEMS[0]["problem"] or ""])
     assert decontaminated(rows, tmp_path, "mine.toml")[0]
+    [survey] = (tmp_path / "run/stages").glob(".benchmarks-*.json")
+    said = json.loads(survey.read_text())["not_checked"]
+    assert said == {"late": "there is no file late.jsonl that can be read"}
     Path(benchmark(tmp_path)).rename(late)
     assert decontaminated(rows, tmp_path, "mine.toml")[0], "told apart once a run"
     shutil.rmtree(tmp_path / "run")

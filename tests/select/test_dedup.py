@@ -120,6 +120,15 @@ def test_other_prompts_may_say_the_same(tmp_path: Path) -> None:
     assert passed(across, documents, tmp_path)[1] == {"q-0": "duplicate_of:p-0"}
 
 
+def test_many_prompts_one_after_the_other(tmp_path: Path) -> None:
+    long = " ".join(str(number) for number in range(60_000))
+    documents = [d for i in range(80) for d in samples("one", "two", "one", prompt=f"p{i:02d}")]
+    documents += [d for name in "qrs" for d in samples(long, long + " y", prompt=name)]
+    kept, dropped = passed(Dedup(by="completion", within="prompt"), documents, tmp_path, 1)
+    assert [d.id for d in kept] == [d.id for d in documents if d.id not in dropped]
+    assert set(dropped) == {f"p{i:02d}-2" for i in range(80)} | {"q-1", "r-1", "s-1"}
+
+
 def test_exact_only_when_asked(tmp_path: Path) -> None:
     documents = samples(LONG + "end", LONG + "stop", LONG.upper() + " end")
     for within in ("prompt", "all"):
@@ -351,12 +360,11 @@ def test_calls_may_be_repeated(tmp_path: Path) -> None:
     """A pass that was killed leaves nothing that the next one would read."""
     documents, dedup = near(60, 1), Dedup(by="completion", within="all", keep="first")
     assert isinstance(dedup, TwoPass)
-    dedup.facts = tmp_path / "facts"
-    dedup.facts.mkdir()
-    broken = dedup.observe(iter(documents[::-1]))
-    next(broken)
-    broken.close()
-    assert not list(dedup.facts.glob("*.facts.arrow"))
+    folder = dedup.facts = tmp_path / "facts"
+    folder.mkdir()
+    next(dedup.observe(iter(documents[::-1])))
+    assert not list(folder.glob("*.facts.arrow"))
+    assert isinstance(dedup, Dedup)
     once = passed(dedup, documents, tmp_path)
     again = passed(dedup, documents, tmp_path)
     assert once[1] == again[1]

@@ -13,7 +13,6 @@ from curate.select.surface import surface
 from tests.select.near_duplicates import DATA, OTHER, SAME, Edit, Problem, edited, made, problems
 from tests.select.test_dedup import CASES, left, problem, read
 
-
 ANOTHER = "-98765"
 
 

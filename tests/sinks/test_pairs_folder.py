@@ -49,11 +49,10 @@ def test_a_row_has_the_better_answer_as_chosen_and_all_that_is_known(tmp_path: P
     assert row["chosen"] == list(better.completion)
     assert row["rejected"] == list(worse.completion)
     assert (row["gap"], row["judge"]) == (1.25, "Gap(TextAnswer)")
-    assert row["id"] == f"{better.prompt_id}-{better.id[-8:]}-{worse.id[-8:]}"
-    assert (row["chosen_id"], row["rejected_id"]) == (better.id, worse.id)
+    assert (row["id"], row["rejected_id"]) == (better.id, worse.id)
+    assert (row["k"], row["rejected_k"], row["prompt_tokens"]) == (1, 0, 20)
     assert [v["name"] for v in row["rejected_verdicts"]] == ["MathAnswer", "ThinkFormat", JUDGE]
-    unknown = {"prompt_tokens": None, "samples_tried": None, "samples_correct": None}
-    assert given == [replace(half, **unknown) for half in (better, worse)]
+    assert given == [better, worse]
 
 
 def test_the_schema_is_explicit_and_rows_are_sorted(tmp_path: Path) -> None:
@@ -90,7 +89,7 @@ def test_the_card_counts_pairs_and_says_how_long_their_halves_are(tmp_path: Path
 def test_nothing_gives_an_empty_shard_and_a_card_that_says_so(tmp_path: Path) -> None:
     assert write(tmp_path, []) == []
     assert rows(tmp_path) == []
-    assert "no pair was clear" in (tmp_path / "dataset/README.md").read_text()
+    assert "This dataset is empty" in (tmp_path / "dataset/README.md").read_text()
 
 
 NO_PAIRS = [

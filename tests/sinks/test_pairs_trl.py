@@ -18,9 +18,7 @@ def test_the_trainer_of_dpo_takes_the_rows_as_they_are(tmp_path: Path) -> None:
 
     transformers = pytest.importorskip("transformers", reason="TRL needs it")
     write(tmp_path, [half for number in range(4) for half in pair(number)])
-    rows = load_dataset(
-        str(tmp_path / "dataset"), split="train", cache_dir=str(tmp_path / "cache")
-    )
+    rows = load_dataset(str(tmp_path / "dataset"), split="train", cache_dir=str(tmp_path / "cache"))
     place = write_tiny_model(tmp_path / "tiny")
     config = transformers.AutoConfig.from_pretrained(place)
     model = transformers.AutoModelForCausalLM.from_config(config).float()
