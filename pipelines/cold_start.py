@@ -15,10 +15,11 @@ from typing import Literal
 
 from curate import Step, pipeline
 from curate.generate import Generate
-from curate.select import Dedup, Keep, Pick
+from curate.select import Decontaminate, Dedup, Keep, Pick
 from curate.sinks import DatasetFolder
 from curate.sources import Prompts
 from filters import correct_answer, language_consistent, r1_format, readable, think_format
+from filters.benchmarks import BENCHMARKS
 
 ONE_DIGIT_SUMS = "reasoning-gym:chain_sum?min_terms=2&max_terms=2&min_digits=1&max_digits=1"
 
@@ -33,6 +34,7 @@ def cold_start(
     keep: int = 2,
     limit: int | None = 60,
     concurrency: int | None = None,
+    benchmarks: str = BENCHMARKS,
     store: str = "runs/store",
     out: str = "runs/cold_start",
 ) -> list[Step]:
@@ -53,6 +55,7 @@ def cold_start(
     raw = generate("reflect" if style == "reflect" else "few_shot", keep, think_format)
     return [
         Prompts(prompts, limit=limit),
+        Decontaminate(benchmarks),
         raw,
         *([generate("rewrite", 1, r1_format)] if style == "rewrite" else []),
         Dedup(by="completion", within="prompt"),

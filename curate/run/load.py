@@ -21,9 +21,12 @@ from typing import Any, Literal, Union
 from curate.errors import CurateError, UsageError
 from curate.project import find_root
 
-PATHS = ("out", "store", "prompts")
-"""Parameters of every shipped pipeline that hold a path: typed ones count from the current folder.
+PATHS = ("out", "store", "prompts", "data", "reasoning", "non_reasoning")
+"""Parameters of shipped pipelines that hold a path, or several: typed ones count from the current
+folder.
 """
+NAMED = ("benchmarks",)
+"""Those that hold names of things, some of which may be files."""
 
 
 @dataclass(frozen=True)
@@ -158,15 +161,29 @@ def read_parameters(pipeline: Pipeline, words: Sequence[str]) -> dict[str, Any]:
         value = convert(name, text, hint)
         if isinstance(value, str | Path) and (name in PATHS or Path in options(hint)):
             value = type(value)(from_here(str(value), pipeline.root))
+        elif isinstance(value, str) and name in NAMED:
+            value = named_from_here(value, pipeline.root)
         values[name] = value
     return values
 
 
 def from_here(text: str, root: Path) -> str:
-    """A typed path, which counts from the current folder, as the pipeline sees it; other specs stay
-    as they are.
+    """Typed paths, with `;` between several, which count from the current folder, as the pipeline
+    sees them; other specs stay as they are.
     """
-    if ":" in text.split("/")[0]:
+    return ";".join(one_from_here(part.strip(), root) for part in text.split(";"))
+
+
+def named_from_here(text: str, root: Path) -> str:
+    """Typed names, with commas between them, of which some are files of the current folder."""
+    parts = [part.strip() for part in text.split(",")]
+    return ",".join(
+        one_from_here(part, root) if Path(part).expanduser().exists() else part for part in parts
+    )
+
+
+def one_from_here(text: str, root: Path) -> str:
+    if ":" in text.split("/")[0] or not text:
         return text
     path = Path(text).expanduser().absolute()
     path = Path(os.path.normpath(path))

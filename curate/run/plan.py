@@ -195,10 +195,9 @@ def label(stages: list[PlannedStage]) -> None:
             name = getattr(step, "label", "") or getattr(step, "__name__", type(step).__name__)
             seen[name] += 1
             stage.labels.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-            if getattr(step, "is_source", False):
-                unit = made_by(step)
-            stage.units.append(unit)
-            unit = made_by(step) or unit
+            made = made_by(step) or unit
+            stage.units.append(made if getattr(step, "is_source", False) else unit)
+            unit = made
 
 
 def made_by(step: Any) -> Unit | None:

@@ -35,7 +35,8 @@ class Job:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "CURATE_TEST_MARK": self.mark, "PYTHONPATH": ""}
+        own = {"CURATE_TEST_MARK": self.mark, "PYTHONPATH": "", "HF_HUB_OFFLINE": "1"}
+        return {**os.environ, **own}
 
     def start(self, out: str = "out", **environment: str) -> subprocess.Popen[str]:
         pipeline = str(ROOT / "pipelines/cold_start.py")
