@@ -16,7 +16,6 @@ import pytest
 
 from curate.scorers.sandbox import NoSandbox
 
-
 PIPELINES = Path(__file__).parent / "tests/pipelines"
 
 

@@ -23,12 +23,3 @@ R1_RL = {
 The text beside the table counts 8,000 bug fixes besides 17,000 competition problems; the table
 says 17,000. The 66,000 prompts of the general domain are judged by reward models.
 """
-
-
-def part_of(targets: dict[str, int], scale: float, at_least: int = 0) -> dict[str, int]:
-    """Each target times `scale`, but `at_least` so many: a toy's part of STEM would be none.
-
-    >>> part_of({"math": 395_285, "stem": 10_124}, 0.0001, at_least=10)
-    {'math': 40, 'stem': 10}
-    """
-    return {domain: min(n, max(at_least, round(n * scale))) for domain, n in targets.items()}

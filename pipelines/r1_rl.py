@@ -24,7 +24,7 @@ from curate.sinks import DatasetFolder
 from curate.sources import Prompts, PromptTemplate
 from filters import right_answer
 from filters.benchmarks import BENCHMARKS
-from filters.mixes import R1_RL, part_of
+from filters.mixes import R1_RL
 from pipelines.reasoning import EASY, templates
 
 R1_ZERO = "pipelines/prompts/r1_zero.md"
@@ -72,6 +72,6 @@ def r1_rl(
         PassRate(at_least, at_most),
         AsPrompts(),
         *([PromptTemplate(R1_ZERO)] if is_zero else []),
-        Mix(part_of(R1_RL, scale, floor)),
+        Mix(R1_RL, scale=scale, floor=floor),
         DatasetFolder(card="cards/rl_prompts.md"),
     ]
