@@ -1,8 +1,8 @@
 """What pytest does with tests that need a sandbox on a machine that has none, and with two workers.
 
 The first skip with the reason, unless `$CURATE_TEST_SANDBOX` is set, as `.ci/run` does: there they
-fail. With `-n 2 --dist loadgroup` the tests of a file stay together, and those of all pipelines,
-which ask the embedded model and take longest, go to one worker and begin first.
+fail. With `-n 2 --no-loadscope-reorder` the tests of a file stay together, and those of all
+pipelines, which ask the embedded model and take longest, go to one worker and begin first.
 """
 
 from __future__ import annotations
@@ -10,20 +10,29 @@ from __future__ import annotations
 import doctest
 import os
 from collections.abc import Generator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from curate.scorers.sandbox import NoSandbox
 
-PIPELINES = Path(__file__).parent / "tests/pipelines"
+PIPELINES = "tests/pipelines/"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        group = PIPELINES if item.path.is_relative_to(PIPELINES) else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group)))
-    items.sort(key=lambda item: not item.path.is_relative_to(PIPELINES))
+    items.sort(key=lambda item: not item.nodeid.startswith(PIPELINES))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            is_pipeline = nodeid.startswith(PIPELINES)
+            return PIPELINES if is_pipeline else nodeid.partition("::")[0]
+
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

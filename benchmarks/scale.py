@@ -134,12 +134,16 @@ class Options(NamedTuple):
     workers: int
     kill: bool
     twice: bool
+    data: Path | None
 
 
 def measured(count: int, options: Options, folder: Path) -> None:
     """One size: makes, runs, checks and prints a line, and what was found of each kind."""
-    data, out = folder / "data", folder / "out"
-    size = scale_data.write(data, count, lengths=options.lengths) / 1e6
+    data, out = options.data or folder / "data", folder / "out"
+    if options.data:
+        size = sum(file.stat().st_size for file in data.glob("samples/*.parquet")) / 1e6
+    else:
+        size = scale_data.write(data, count, lengths=options.lengths) / 1e6
     mix = sizes_of_mix(data)
     arguments = [
         *(f"data={data}", f"out={out}", *(f"{name}={n}" for name, n in mix.items())),
@@ -185,14 +189,16 @@ def main() -> None:
     parser.add_argument("--kill", action="store_true", help="kill -9 after 20 and after 40 s more")
     parser.add_argument("--twice", action="store_true", help="run again, compare the shards")
     parser.add_argument("--folder", type=Path, help="where to work; else a temporary folder")
-    options = parser.parse_args()
-    chosen = Options(options.lengths, options.tasks, options.workers, options.kill, options.twice)
+    parser.add_argument("--data", type=Path, help="samples that benchmarks.scale_data has written")
+    said = vars(parser.parse_args())
+    counts, place = [int(n) for n in said.pop("rows").split(",")], said.pop("folder")
+    chosen = Options(**said)
     print(
         f"{'rows':>9} {'len':>5} {'MB':>8} {'wall s':>8} {'cpu s':>8} {'rows/s':>8} "
         f"{'cpu ms':>8} {'peak MB':>8} {'disk':>6}"
     )
-    for count in map(int, options.rows.split(",")):
-        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+    for count in counts:
+        with tempfile.TemporaryDirectory(dir=place) as folder:
             measured(count, chosen, Path(folder))
 
 

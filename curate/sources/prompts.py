@@ -51,7 +51,7 @@ class Survey:
 
     def add(self, place: Place, prompt: Sample) -> None:
         """Takes note of a row."""
-        key, answer = int(prompt.prompt_id, 16), _hash(prompt.answer)
+        key, answer = int(prompt.prompt_id, 16), hash_of(prompt.answer)
         known = self._index.setdefault(key, len(self._index))
         if known < len(self._line):
             if self._answer[known] != answer:
@@ -72,7 +72,7 @@ class Survey:
         return Place(list(self._origins)[self._origin[known]], self._line[known])
 
 
-def _hash(answer: str | None) -> int:
+def hash_of(answer: str | None) -> int:
     """64 bits of an answer; no answer is one of its own."""
     said = b"" if answer is None else b"=" + answer.strip().encode()
     return int.from_bytes(hashlib.blake2b(said, digest_size=8).digest(), "big")

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from datatrove.data import Document
 
@@ -20,6 +20,7 @@ from curate.sample import COLUMNS, Sample, Turn, digest
 from curate.sources import hub
 from curate.sources.files import FileSource, open_files
 from curate.sources.layout import Columns, in_our_words
+from curate.sources.prompts import hash_of
 from curate.sources.row import BadRow, Defaults, Place, Source, read_row, read_sample
 from curate.step import Context, Step, unit_of
 
@@ -27,6 +28,14 @@ SHOWN_CHARACTERS = 2_000
 """How much of a bad row is kept to look at."""
 REPORT_EVERY = 1_000
 OURS = frozenset(COLUMNS)
+
+
+class Again(NamedTuple):
+    """A prompt that a row before has asked."""
+
+    document: Document
+    reason: str
+    why: str
 
 
 class Samples(Step):
@@ -41,7 +50,8 @@ class Samples(Step):
         source, domain, language: for rows that do not say it.
 
     Rows of ours keep their ids. Other rows that ask the same are samples of one prompt; their own
-    `id` becomes `source_id`. Rows that cannot be read are kept with what is wrong with them.
+    `id` becomes `source_id`. Of rows without an answer each prompt comes once. Rows that cannot be
+    read are kept with what is wrong with them.
     """
 
     is_source = True
@@ -71,6 +81,7 @@ class Samples(Step):
         self.spec, self.limit, self.columns = spec, limit, dict(columns or {})
         self.source, self.domain, self.language = source, domain, language
         self._seen: Counter[str] = Counter()
+        self._answers: dict[str, int] = {}
 
     def prepare(self, context: Context) -> None:
         """Opens what `spec` names; UsageError when it is not there or its rows are not samples."""
@@ -96,6 +107,7 @@ class Samples(Step):
         """The rows in their order; a row of several answers gives as many documents."""
         taken = 0
         self._seen.clear()
+        self._answers.clear()
         for source in self.sources:
             defaults = Defaults(self.source or source.name, self.domain, self.language)
             for place, value in source.rows():
@@ -146,10 +158,16 @@ class Samples(Step):
                 bad = Document(text=shown[:SHOWN_CHARACTERS], id="", metadata={})
                 self.drop(bad, read.reason, f"{place}: {read.problem}", unit="samples")
                 continue
+            if isinstance(read, Again):
+                self.count("prompts", into=1)
+                self.drop(read.document, read.reason, f"{place}: {read.why}")
+                continue
             self.count(unit_of(read), into=1, out=1)
             yield read
 
-    def _read(self, row: Mapping[str, Any], defaults: Defaults) -> Iterator[Document | BadRow]:
+    def _read(
+        self, row: Mapping[str, Any], defaults: Defaults
+    ) -> Iterator[Document | BadRow | Again]:
         if row.keys() >= OURS and not self.columns:
             yield _document_of_ours(row)
             return
@@ -162,17 +180,14 @@ class Samples(Step):
 
     def _of_others(
         self, row: dict[str, Any], defaults: Defaults, is_ours: bool
-    ) -> Document | BadRow:
+    ) -> Document | BadRow | Again:
         kept = {} if is_ours else {"id": None, "source_id": row.get("source_id", row.get("id"))}
         row = {**row, "source": row.get("source") or defaults.source, **kept}
         asked = read_row({k: v for k, v in row.items() if k != "completion"}, defaults)
         if isinstance(asked, BadRow):
             return asked
         if row.get("completion") is None:
-            self._seen[asked.prompt_id] += 1
-            if self._seen[asked.prompt_id] > 1:
-                return BadRow("duplicate_prompt", "the same prompt as a row before", asked.problem)
-            return asked.to_document()
+            return self._prompt(asked)
         sample = read_sample({**row, "problem": asked.problem})
         if isinstance(sample, BadRow):
             return sample
@@ -180,6 +195,17 @@ class Samples(Step):
         known = {name: getattr(asked, name) for name in ("domain", "language", "source_id")}
         sample = replace(sample, prompt=turns, **known)
         return (sample if is_ours and sample.k >= 0 else self._numbered(sample)).to_document()
+
+    def _prompt(self, prompt: Sample) -> Document | Again:
+        """The prompt, or why it does not come a second time."""
+        answer = hash_of(prompt.answer)
+        if self._answers.setdefault(prompt.prompt_id, answer) == answer:
+            reason, why = f"duplicate_of:{prompt.prompt_id}", "the same prompt as a row before"
+        else:
+            reason, why = "conflicting_answers", "asked by a row before, with another answer"
+        self._seen[prompt.prompt_id] += 1
+        document = prompt.to_document()
+        return document if self._seen[prompt.prompt_id] == 1 else Again(document, reason, why)
 
     def _numbered(self, sample: Sample) -> Sample:
         """The sample with the next number of its prompt, and an id of its own."""

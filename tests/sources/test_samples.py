@@ -116,11 +116,13 @@ def test_rows_of_ours_stay_as_they_are(tmp_path: Path) -> None:
 
 
 def test_rows_without_an_answer_are_prompts(tmp_path: Path) -> None:
-    write(tmp_path / "rows.jsonl", {"text": "3 + 4?"}, {"text": "3 + 5?"}, {"text": "3 + 4?"})
+    first, second = {"text": "3 + 4?", "answer": 7}, {"text": "3 + 5?"}
+    write(tmp_path / "rows.jsonl", first, second, first, first | {"answer": 8})
     documents, heard = read(tmp_path, "rows.jsonl")
     assert [Sample.from_document(d).is_prompt for d in documents] == [True, True]
-    assert [reason for reason, _ in heard.dropped] == ["duplicate_prompt"]
-    assert heard.counts == {"into": 3, "out": 2}
+    twin = f"duplicate_of:{documents[0].id}"
+    assert [reason for reason, _ in heard.dropped] == [twin, "conflicting_answers"]
+    assert heard.counts == {"into": 4, "out": 2}
 
 
 def test_several_places_and_a_limit(tmp_path: Path) -> None:
