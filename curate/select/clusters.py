@@ -80,6 +80,7 @@ class Clusters:
         self._heads = self._put_equal_together(whole)
         """One node of each text and answer; the others have it as their root."""
         self._compare(self._candidates(whole[self._heads], []))
+        del whole  # a column of ten million rows is 80 MB, and the bands take long
         if rule.similarity < 1:
             for i, name in enumerate(BAND_NAMES):
                 further = [*BAND_NAMES[i + 1 :], *BAND_NAMES[:i]]
@@ -103,19 +104,19 @@ class Clusters:
         found = self._facts.table(rows[order], ("answer",)).column("answer").to_pylist()
         return [found[i] for i in np.argsort(order)]
 
-    def _put_equal_together(self, whole: Hashes) -> Positions:
+    def _put_equal_together(self, whole: Hashes) -> NDArray[np.int32]:
         order = np.lexsort((self._answered, whole))
         same = whole[order[1:]] == whole[order[:-1]]
         same &= self._answered[order[1:]] == self._answered[order[:-1]]
         new = np.r_[True, ~same][: len(order)]
         heads = order[new]
         self._parents[order] = np.repeat(heads, np.diff(np.r_[np.flatnonzero(new), len(order)]))
-        return np.sort(heads)
+        return np.sort(heads).astype(np.int32)
 
     def _candidates(self, keys: Hashes, further: list[str]) -> Iterator[NDArray[np.int32]]:
         """Pairs of heads with the same key, the smaller number first."""
         order = np.argsort(keys, kind="stable")
-        heads, keys = self._heads[order].astype(np.int32), keys[order]
+        heads, keys = self._heads[order], keys[order]
         further = list(further)
         while len(keys):
             starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
