@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from curate import __version__
 from curate.errors import CurateError, UsageError
@@ -429,5 +429,17 @@ def act_init(options: argparse.Namespace, words: Sequence[str]) -> int:
     return DONE
 
 
+def entry() -> NoReturn:
+    """Runs a command and ends the process with its status."""
+    status = main()
+    if "ray" in sys.modules:
+        # A thread of datatrove may wait for ever for a Ray that is gone, and Python for that thread
+        # (measured: a run that had failed and said so did not end).
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()
