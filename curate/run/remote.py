@@ -9,7 +9,6 @@ system. Here, the run reads those files and waits for the completion files.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import queue
@@ -18,14 +17,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from curate.errors import RunError, UsageError
 from curate.run.local import Heard, Worker, died, dumps, failed
+from curate.run.lock import held
 from curate.run.task import StageSpec
 from curate.step import Context
 
@@ -116,23 +116,14 @@ def perform(job: Job, rank: int) -> None:
                 process.wait()
 
 
-@contextmanager
-def only_one(path: Path) -> Iterator[int]:
+def only_one(path: Path) -> AbstractContextManager[int]:
     """Waits until no other attempt at this task works; its worker holds the lock as well."""
-    with path.open("w") as file:
-        until = time.monotonic() + LOCK_PATIENCE_S
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise RunError(
-                        f"{path} is held by another attempt at this task; when nothing works on it "
-                        "any more (its machine went down), remove that file"
-                    ) from None
-                time.sleep(0.2)
-        yield file.fileno()
+    return held(
+        path,
+        LOCK_PATIENCE_S,
+        f"{path} is held by another attempt at this task; when nothing works on it any more (its "
+        "machine went down), remove that file",
+    )
 
 
 def relay(worker: Worker, order: Mapping[str, Any], said: TextIO) -> None:

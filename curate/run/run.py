@@ -11,23 +11,23 @@ every completion that was finished comes from the store.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.errors import RunError, UsageError
+from curate.errors import UsageError
 from curate.run import executors, manifest
 from curate.run.documents import Deal
 from curate.run.ledger import Row, stage_funnel
 from curate.run.load import Pipeline
+from curate.run.lock import held
 from curate.run.manifest import Manifest
 from curate.run.plan import PlannedStage, cut, made_by
 from curate.run.prices import prices_near
@@ -340,20 +340,10 @@ def remove_run(out: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-@contextmanager
-def locked(out: Path) -> Iterator[int]:
+def locked(out: Path) -> AbstractContextManager[int]:
     """The run directory for this run alone; waits a moment for the workers of a killed one."""
-    with (out / ".lock").open("w") as file:
-        until = time.monotonic() + LOCK_PATIENCE_S
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise RunError(
-                        f"another run is working in {out}; wait for it, or choose another place "
-                        "with out=…"
-                    ) from None
-                time.sleep(0.1)
-        yield file.fileno()
+    return held(
+        out / ".lock",
+        LOCK_PATIENCE_S,
+        f"another run is working in {out}; wait for it, or choose another place with out=…",
+    )
