@@ -45,6 +45,7 @@ class Facts:
         self.paths = [facts_path(folder, rank) for rank in range(tasks)]
         sizes = [[len(batch) for batch in batches(path, ("key",))] for path in self.paths]
         self.task_starts = starts_of(np.array([sum(s) for s in sizes], np.int64))
+        self._batch_counts = [len(s) for s in sizes]
         self._batch_starts = starts_of(np.array([n for s in sizes for n in s], np.int64))
 
     def __len__(self) -> int:
@@ -86,19 +87,27 @@ class Facts:
     def _parts(
         self, rows: Positions, names: tuple[str, ...]
     ) -> Iterator[tuple[pa.RecordBatch, Positions]]:
+        """The batches with some of the rows, and which of theirs those are; no other is opened."""
         borders = np.searchsorted(rows, self._batch_starts)
-        for i, batch in enumerate(self._batches(names)):
-            if borders[i] < borders[i + 1]:
+        wanted = np.diff(borders) > 0
+        first = 0
+        for path, count in zip(self.paths, self._batch_counts, strict=True):
+            inside = first + np.flatnonzero(wanted[first : first + count])
+            found = batches(path, names, inside - first) if len(inside) else ()
+            for i, batch in zip(inside.tolist(), found, strict=True):
                 yield batch, rows[borders[i] : borders[i + 1]] - self._batch_starts[i]
+            first += count
 
 
-def batches(path: Path, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    """Columns of the record batches of a file, mapped one after the other."""
+def batches(
+    path: Path, names: tuple[str, ...], wanted: Positions | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Columns of a file's record batches, all or those `wanted`, mapped one after the other."""
     with pa.memory_map(str(path)) as source:
         columns = pa.ipc.open_file(source).schema
-        wanted = [columns.get_field_index(name) for name in names]
-        reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=wanted))
-        for i in range(reader.num_record_batches):
+        fields = [columns.get_field_index(name) for name in names]
+        reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=fields))
+        for i in range(reader.num_record_batches) if wanted is None else wanted.tolist():
             yield reader.get_batch(i)
 
 
