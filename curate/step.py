@@ -106,6 +106,8 @@ class Step(PipelineStep):
     """Makes samples from prompts, those of one prompt one after the other."""
     is_grouped: bool = False
     """Needs the samples of a prompt one after the other."""
+    writes: tuple[str, ...] = ()
+    """Names that it makes in the run directory, besides what every run has there."""
     counts_itself: ClassVar[bool] = False
     """Reports its own numbers to the ledger; for others the runner counts what goes in and out."""
 

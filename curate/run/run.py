@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.errors import UsageError
+from curate.errors import RunError, UsageError
 from curate.run import executors, manifest
 from curate.run.documents import Deal
 from curate.run.ledger import Row, stage_funnel
@@ -46,7 +46,8 @@ OURS = (
     "stages",
     "engine.log",
 )
-"""What a run writes into its directory; `--replace` removes these and nothing else."""
+"""What a run writes into its directory; `--replace` removes these, what its steps say that they
+write (`Step.writes`), and nothing else."""
 LOCK_PATIENCE_S = 10.0
 """A killed run's workers are gone within a second; a longer hold is a run that works."""
 LISTED = 10
@@ -120,16 +121,18 @@ class Run:
                 f"{self.out} holds a run with other parameters ({what}); "
                 "keep it and write elsewhere with out=…, or make it anew with --replace"
             )
-        wants = [
-            s for stage in self.stages for s in stage.steps if type(s).__name__ == "DatasetFolder"
-        ]
-        there = not wants or (self.out / "dataset").is_dir()
+        there = all((self.out / name).exists() for name in self.written())
         if self.manifest.data["status"] == "done" and there:
             return True
         if self.manifest.data["status"] == "done" or self.tasks_before() != self.tasks_now():
             remove_run(self.out)
             self.manifest = Manifest(self.out)
         return False
+
+    def written(self) -> list[str]:
+        """The names that its steps make in the run directory."""
+        steps = (step for stage in self.stages for step in stage.steps if isinstance(step, Step))
+        return sorted({name for step in steps for name in step.writes})
 
     def tasks_before(self) -> list[int]:
         return self.manifest.data.get("tasks", [])
@@ -140,7 +143,7 @@ class Run:
     def begin(self, said: dict[str, Any]) -> None:
         if not self.manifest.data:
             self.manifest.start(self.pipeline, self.values, said, self.options.command)
-        self.manifest.set(status="running", tasks=self.tasks_now())
+        self.manifest.set(status="running", tasks=self.tasks_now(), writes=self.written())
 
     def is_done(self, stage: PlannedStage) -> bool:
         return any(s["name"] == stage.name for s in self.manifest.data["stages"])
@@ -332,12 +335,20 @@ def remove_run(out: Path) -> None:
     continue.
     """
     executors.end_jobs(out)
-    for name in (*OURS[1:], OURS[0]):
+    for name in (*written_before(out), *OURS[1:], OURS[0]):
         path = out / name
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def written_before(out: Path) -> list[str]:
+    """What the steps of the run that is there make; nothing where its manifest is damaged."""
+    try:
+        return Manifest(out).data.get("writes", [])
+    except RunError:
+        return []
 
 
 def locked(out: Path) -> AbstractContextManager[int]:

@@ -25,8 +25,8 @@ MOST_COMPARED = 64
 """Nodes of a bucket that are compared each with each. Of more, only those that share a further band
 are: thousands of problems made from one template share a band without being duplicates.
 """
-PAIRS_AT_ONCE = 1024
-"""Each of their documents makes 64 KB of a mapped file resident: 128 MB at most."""
+PAIRS_AT_ONCE = 1 << 15
+"""Their sketches take 1 KB a document: 64 MB, and as much while they are compared."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def _each_with_each(
 ) -> Iterator[NDArray[np.int32]]:
     """The pairs inside buckets of one size, a few buckets at a time."""
     first, second = np.triu_indices(size, 1)
-    step = max(1, PAIRS_AT_ONCE * 256 // len(first))
+    step = max(1, (1 << 18) // len(first))
     for i in range(0, len(starts), step):
         members = heads[starts[i : i + step, None] + np.arange(size)]
         yield np.stack([members[:, first].ravel(), members[:, second].ravel()], axis=1)

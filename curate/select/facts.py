@@ -7,12 +7,13 @@
     key, whole, diagram, answered     hashes: of its name, its text, its pictures, its answer
     band_00 …, sketch                 how alike it is to others (see `minhash`)
 
-The files are mapped, not read: a column of ten million rows is one array of 80 MB while it is used,
-and sketches are read for the rows that are compared.
+The files are mapped, not read, and no page stays mapped behind its batch: a column of ten million
+rows is one array of 80 MB while it is used, and sketches are read for the rows that are compared.
 """
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,7 +55,9 @@ class Facts:
     def column(self, name: str) -> NDArray[Any]:
         """A column of numbers, of every row."""
         found = [
-            batch.column(name).to_numpy(zero_copy_only=False) for batch in self._batches((name,))
+            np.array(batch.column(name).to_numpy(zero_copy_only=False))
+            for path in self.paths
+            for batch in batches(path, (name,))
         ]
         return np.concatenate(found) if found else np.empty(0, np.uint64)
 
@@ -80,10 +83,6 @@ class Facts:
             return Sketches(np.empty(0, np.uint32), np.zeros(1, np.int64))
         return Sketches(np.concatenate(values), starts_of(np.concatenate(sizes)))
 
-    def _batches(self, names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-        for path in self.paths:
-            yield from batches(path, names)
-
     def _parts(
         self, rows: Positions, names: tuple[str, ...]
     ) -> Iterator[tuple[pa.RecordBatch, Positions]]:
@@ -102,13 +101,19 @@ class Facts:
 def batches(
     path: Path, names: tuple[str, ...], wanted: Positions | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Columns of a file's record batches, all or those `wanted`, mapped one after the other."""
-    with pa.memory_map(str(path)) as source:
-        columns = pa.ipc.open_file(source).schema
-        fields = [columns.get_field_index(name) for name in names]
-        reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=fields))
-        for i in range(reader.num_record_batches) if wanted is None else wanted.tolist():
-            yield reader.get_batch(i)
+    """Columns of a file's record batches, all or those `wanted`, mapped one after the other.
+
+    What is taken of a batch is to be copied: its pages are let go when the next one is asked for.
+    """
+    with path.open("rb") as file:
+        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    source = pa.py_buffer(pages)
+    columns = pa.ipc.open_file(source).schema
+    fields = [columns.get_field_index(name) for name in names]
+    reader = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=fields))
+    for i in range(reader.num_record_batches) if wanted is None else wanted.tolist():
+        yield reader.get_batch(i)
+        pages.madvise(mmap.MADV_DONTNEED)
 
 
 def facts_path(folder: Path, rank: int) -> Path:
