@@ -1,8 +1,9 @@
-"""What pytest does with tests that need a sandbox on a machine that has none, and with two workers.
+"""What pytest does with tests that need a sandbox on a machine that has none, and with workers.
 
 The first skip with the reason, unless `$CURATE_TEST_SANDBOX` is set, as `.ci/run` does: there they
-fail. With `-n 2 --no-loadscope-reorder` the tests of a file stay together, and those of all
-pipelines, which ask the embedded model and take longest, go to one worker and begin first.
+fail. With `-n 3 --no-loadscope-reorder` the tests of a file stay together, and those of all
+pipelines, which ask the embedded model and take longest, go to one worker and begin first; those
+of executors, which wait for their daemons, begin next.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import pytest
 from curate.scorers.sandbox import NoSandbox
 
 PIPELINES = "tests/pipelines/"
+LONGEST = (PIPELINES, "tests/executors/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(PIPELINES))
+    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in LONGEST])
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -177,7 +177,7 @@ def stage_funnel(
         for row in map(Row.from_json, numbers["funnel"]):
             rows.setdefault((row.step, row.unit), Row(row.step, row.unit)).add(row)
         for name, value in numbers["notes"].items():
-            notes[name] = add(notes.get(name, {}), value) if name == "numbers" else value
+            notes[name] = together(name, notes.get(name), value)
     ordered: list[Row] = []
     for label, unit in labels:
         found = [row for (step, _), row in rows.items() if step == label]
@@ -191,6 +191,13 @@ def stage_funnel(
                 "a step of your own says self.drop(document, reason) for what it leaves out"
             )
     return ordered, notes
+
+
+def together(name: str, before: Any, value: Any) -> Any:
+    """One note of two: numbers add up, datasets are a list that grows, else the last one counts."""
+    if name == "numbers":
+        return add(before or {}, value)
+    return {**(before or {}), **value} if name == "datasets" else value
 
 
 def add(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:

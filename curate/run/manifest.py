@@ -152,6 +152,7 @@ class Manifest:
             "status": "running",
             "packages": versions(),
             "engine": None,
+            "engines": {},
         }
         self.save()
 

@@ -19,13 +19,14 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import compress, count
 from pathlib import Path
 from typing import Any
 
 from curate.errors import RunError, UsageError
 from curate.run import executors, manifest
 from curate.run.documents import Deal
-from curate.run.ledger import Row, stage_funnel
+from curate.run.ledger import Row, stage_funnel, together
 from curate.run.load import Pipeline
 from curate.run.lock import held
 from curate.run.manifest import Manifest
@@ -219,10 +220,7 @@ class Run:
         }
         stages = [*self.manifest.data["stages"], done]
         write_text(self.out / "funnel.json", funnel_json(stages))
-        engine = notes.get("engine") or self.manifest.data["engine"]
-        said = {k: v for k, v in notes.items() if k not in ("engine", "numbers")}
-        said = {**self.manifest.data.get("notes", {}), **said}
-        self.manifest.set(stages=stages, engine=engine, notes=said)
+        self.manifest.set(stages=stages, **self.noted(stage, notes))
         for before in stage.inputs:  # nobody reads them again
             shutil.rmtree(self.folder(before) / "documents", ignore_errors=True)
         for step in stage.steps:
@@ -231,6 +229,24 @@ class Run:
         say(f"{stage.name}: {describe(rows)} in {duration(seconds)}")
         if stage.begins_with_source:
             self.list_bad_rows(stage)
+
+    def noted(self, stage: PlannedStage, notes: Mapping[str, Any]) -> dict[str, Any]:
+        """The manifest's notes with those of a stage; what another stage noted under the same name
+        stays, and the later one has a number.
+        """
+        data = self.manifest.data
+        said = dict(data.get("notes", {}))
+        for name, value in notes.items():
+            if name == "datasets":
+                said[name] = together(name, said.get(name), value)
+            elif name not in ("engine", "numbers"):
+                names = (f"{name}#{n}" if n > 1 else name for n in count(1))
+                said[next(free for free in names if said.get(free, value) == value)] = value
+        engines = dict(data.get("engines", {}))
+        if engine := notes.get("engine"):
+            asking = (getattr(step, "is_generator", False) for step in stage.steps)
+            engines[next(compress(stage.labels, asking), stage.name)] = engine
+        return {"engine": engine or data["engine"], "engines": engines, "notes": said}
 
     def list_bad_rows(self, stage: PlannedStage) -> None:
         """Says where the rows stand that could not be used; the same row twice is no such row."""

@@ -55,6 +55,8 @@ PIPELINE = """
 
         def run(self, data, rank=0, world_size=1):
             mean = float((self.facts / "mean").read_text())
+            self.context.ledger.note("mean", mean)
+            self.context.ledger.note("datasets", {f"hub:a@{mean}": "c0ffee"})
             before = [int(n) for n in (self.facts / f"{rank}.txt").read_text().split()]
             for document, number in zip(data, before, strict=True):
                 assert int(document.text) == number
@@ -107,6 +109,10 @@ def test_everything_is_seen_before_anything_is_decided(
     assert ("Below", "samples", 100, 50) in steps
     assert ("Below#2", "samples", 50, 25) in steps
     assert not list((run / "stages").rglob("*.jsonl.zst")), "documents that nobody reads again"
+    assert json.loads((run / "manifest.json").read_text())["notes"] == {
+        **{"mean": 49.5, "mean#2": 24.5},
+        "datasets": {"hub:a@49.5": "c0ffee", "hub:a@24.5": "c0ffee"},
+    }
 
 
 @pytest.mark.parametrize("die", ["decide", "run"])
