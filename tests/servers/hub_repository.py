@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.servers.hub_xet import XetStore
+
 LARGE_BYTES = 10_000_000
 """What is larger goes to the object store, whatever it is."""
 LARGE_SUFFIXES = (".parquet", ".zst", ".gz", ".bin", ".arrow", ".zip", ".safetensors", ".npy")
@@ -49,17 +51,27 @@ class Commit:
 
 
 class Objects:
-    """Contents on disk, under the sha256 that they are checked against."""
+    """Large files on disk, under the sha256 that they are checked against.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    What the clients brought by Xet is rebuilt from its chunks when it is first asked for.
+    """
+
+    def __init__(self, folder: Path, xet: XetStore) -> None:
+        self.folder, self.xet = folder, xet
+        self.lock = threading.RLock()
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
         return self.folder / sha256
 
     def has(self, sha256: str) -> bool:
-        return self.path(sha256).exists()
+        with self.lock:
+            if not self.path(sha256).exists() and (file := self.xet.file(sha256)):
+                part = self.folder / f"{sha256}.xet"
+                self.xet.rebuild(file, part)
+                self.put(sha256, part.read_bytes())
+                part.unlink()
+            return self.path(sha256).exists()
 
     def put(self, sha256: str, content: bytes) -> None:
         """Raises Refused for a content of another hash: a torn upload, say."""
@@ -69,8 +81,31 @@ class Objects:
         part.write_bytes(content)
         os.replace(part, self.path(sha256))
 
+    def put_part(self, sha256: str, number: int, content: bytes) -> str:
+        """Keeps a part of a large file; its ETag is to be named when all are there."""
+        (self.folder / f"{sha256}.{number}").write_bytes(content)
+        return hashlib.md5(content).hexdigest()
+
+    def join(self, sha256: str, parts: Sequence[tuple[int, str]]) -> None:
+        """Makes a file of its parts; Refused when one is missing or is not what was sent."""
+        found = []
+        for number, etag in sorted(parts):
+            path = self.folder / f"{sha256}.{number}"
+            content = path.read_bytes() if path.exists() else b""
+            if hashlib.md5(content).hexdigest() != etag.strip('"'):
+                raise Refused(400, "InvalidPart", f"part {number} is not there or is another one")
+            found.append(content)
+        self.put(sha256, b"".join(found))
+
     def get(self, sha256: str) -> bytes:
         return self.path(sha256).read_bytes()
+
+    def size(self, sha256: str) -> int:
+        return self.path(sha256).stat().st_size
+
+    def remove(self, sha256: str) -> None:
+        """Of a file that came by Xet only what was rebuilt: its chunks stay."""
+        self.path(sha256).unlink(missing_ok=True)
 
 
 def blob_sha1(content: bytes) -> str:
@@ -95,9 +130,13 @@ def is_large(path: str, size: int, sample: bytes) -> bool:
 class Repository:
     """One dataset. Every change is made under a lock, whole or not at all."""
 
-    def __init__(self, name: str, objects: Objects, *, private: bool = False) -> None:
+    def __init__(
+        self, name: str, objects: Objects, *, private: bool = False, gated: str | bool = False
+    ) -> None:
         self.name, self.objects = name, objects
-        self.private, self.gated = private, False
+        self.private, self.gated = private, gated
+        self.granted: set[str] = set()
+        """Names of the users who may read the files while it is gated."""
         self.commits: dict[str, Commit] = {}
         self.branches: dict[str, str] = {}
         self.tags: dict[str, str] = {}
@@ -126,6 +165,12 @@ class Repository:
         if id is None:
             raise Refused(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         return self.commits[id]
+
+    def last_change(self, head: Commit, path: str) -> Commit:
+        """The commit that brought a file as it is at `head`."""
+        while head.parent and self.commits[head.parent].tree.get(path) == head.tree[path]:
+            head = self.commits[head.parent]
+        return head
 
     def content(self, entry: Entry) -> bytes:
         return self.objects.get(entry.sha256 or self._regular(entry.oid))
@@ -179,8 +224,29 @@ class Repository:
     def open_pull(self, title: str) -> int:
         with self.lock:
             number = len(self.pulls) + 1
-            self.pulls[number] = {"title": title, "head": self.branches["main"]}
+            self.pulls[number] = {"title": title, "head": self.branches["main"], "status": "draft"}
             return number
+
+    def merge_pull(self, number: int) -> Commit:
+        """Brings what a pull request changed to main as one commit; 409 when main has changed the
+        same.
+        """
+        with self.lock:
+            pull, main = self.pulls[number], self.resolve("main")
+            if pull["status"] != "open":
+                raise Refused(409, "Conflict", f"this pull request is {pull['status']}")
+            of_main = {commit.id for commit in self.history()}
+            commits = self.history(f"refs/pr/{number}")
+            base = next(commit for commit in commits if commit.id in of_main).tree
+            head, tree = commits[0].tree, dict(main.tree)
+            for path in {p for p in {*head, *base} if head.get(p) != base.get(p)}:
+                if main.tree.get(path) not in (base.get(path), head.get(path)):
+                    raise Refused(409, "Conflict", f"main has changed {path}")
+                tree.pop(path, None)
+                tree |= {path: head[path]} if path in head else {}
+            new = self._add(main.id, f"{pull['title']} (#{number})", "", tree)
+            self.branches["main"], pull["status"] = new.id, "merged"
+            return new
 
     def squash(self, branch: str, message: str) -> None:
         with self.lock:
@@ -205,7 +271,7 @@ class Repository:
             sha256 = value["oid"]
             if not self.objects.has(sha256):
                 raise Refused(400, "BadRequest", f"the object of {path} was not uploaded: {sha256}")
-            size = self.objects.path(sha256).stat().st_size
+            size = self.objects.size(sha256)
             tree[path] = Entry(blob_sha1(pointer(sha256, size)), size, sha256)
         elif key == "deletedFile":
             if tree.pop(path, None) is None:
