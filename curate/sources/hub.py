@@ -1,17 +1,27 @@
-"""Datasets on the Hugging Face Hub as prompts: `hub:NAME@REVISION?config=…&split=…`."""
+"""Datasets on the Hugging Face Hub: `hub:NAME@REVISION?config=…&split=…`.
+
+A revision is resolved to its commit once a run (see `curate.sources.pin`); rows are read there.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from curate.errors import RunError, UsageError
 from curate.sources.files import no_problem_text
+from curate.sources.pin import PREFIX, first_line, pin, pinned
 from curate.sources.row import Place, Row, Rows
+from curate.step import Context
 
-PREFIX = "hub:"
+__all__ = ["PREFIX", "HubSource", "fetched", "open_hub", "pinned"]
+
 PARAMETERS = ("config", "split")
+SHOWN_CHARACTERS = 300
+"""Of what the client says: some errors list all files of a dataset."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +36,17 @@ class HubSource:
     """Fetch only what is read; without it the whole dataset is kept in the Hub client's cache."""
     needs_problem: bool = True
     """Refuse a dataset without a column to ask."""
+    context: Context | None = field(default=None, repr=False, compare=False)
+    """The run that reads it, which keeps to one commit."""
 
     # A few prompts of a large dataset are taken from its beginning; it is not fetched whole to look
     # for conflicts.
     reads_all = False
+
+    @cached_property
+    def commit(self) -> str:
+        """The commit that the revision means in this run; RunError when it cannot be told."""
+        return pin(self.context, self.name, self.revision)
 
     def check(self) -> None:
         """Nothing: a finished run needs no network; the Hub is first asked for the rows."""
@@ -41,12 +58,13 @@ class HubSource:
 
         datasets.disable_progress_bars()  # they would run through the run's own
         asked = f"{PREFIX}{self.name}@{self.revision}"
+        revision = self.commit
         try:
             data: Any = datasets.load_dataset(
                 self.name,
                 self.config,
                 split=self.split,
-                revision=self.revision,
+                revision=revision,
                 streaming=self.streaming,
             )
             columns = data.column_names
@@ -55,14 +73,14 @@ class HubSource:
             for number, value in enumerate(data, 1):
                 yield Row(Place(self.name, number), value)
         except (OSError, ValueError, RuntimeError, HfHubHTTPError) as error:
-            said = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
+            said = " ".join((str(error).strip() or repr(error)).split())[:SHOWN_CHARACTERS]
             raise RunError(
-                f"cannot read {asked} (split {self.split}): {said}; check the name and revision, "
-                "the network and, for a private dataset, HF_TOKEN"
+                f"cannot read {asked} (split {self.split}): {said.rstrip('.')}; check config=… and "
+                "split=…, the network and, for a private dataset, HF_TOKEN"
             ) from error
 
 
-def open_hub(spec: str, *, streaming: bool) -> HubSource:
+def open_hub(spec: str, *, streaming: bool, context: Context | None = None) -> HubSource:
     """The dataset that a `hub:` spec names; UsageError when it cannot be one."""
     place, _, query = spec.removeprefix(PREFIX).partition("?")
     name, _, revision = place.partition("@")
@@ -79,4 +97,22 @@ def open_hub(spec: str, *, streaming: bool) -> HubSource:
             hint = f"; did you mean {near[0]}?" if near else ""
             raise UsageError(f"{spec}: '{part}' is not config=… or split=…{hint}")
         chosen[key] = value
-    return HubSource(name, revision, streaming=streaming, **chosen)  # type: ignore[arg-type]
+    return HubSource(name, revision, streaming=streaming, context=context, **chosen)  # type: ignore[arg-type]
+
+
+def fetched(spec: str) -> Path:
+    """A version of a Hub dataset as a local folder, in the client's cache; what is there already is
+    not fetched again. RunError when it cannot be read.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import disable_progress_bars
+
+    source = open_hub(spec, streaming=False)
+    if source.config or source.split != "train":
+        raise UsageError(f"{spec}: a version is fetched whole; leave out what follows the '?'")
+    commit = source.commit
+    disable_progress_bars()
+    try:
+        return Path(snapshot_download(source.name, repo_type="dataset", revision=commit))
+    except Exception as error:  # the transport's own as well
+        raise RunError(f"cannot fetch {spec}: {first_line(error)}; check the network") from error

@@ -134,7 +134,7 @@ class Prompts(Step):
 
     def _open(self, spec: str, context: Context) -> Source:
         if spec.startswith(hub.PREFIX):
-            return hub.open_hub(spec, streaming=self.limit is not None)
+            return hub.open_hub(spec, streaming=self.limit is not None, context=context)
         if spec.startswith(gym.PREFIX):
             return gym.open_gym(spec, self.source, self.domain, self.language)
         return open_files(spec, context)

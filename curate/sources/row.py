@@ -17,9 +17,15 @@ from typing import Any, NamedTuple, Protocol
 
 from curate.sample import COLUMNS, Sample, Turn, canonical_json, prompt_id
 from curate.sources.language import written_in
+from curate.text import OPEN, join_think
 
 JUDGED = frozenset({"expected", "score", "reason", "note"})
 """Columns of a judged row that say nothing of the prompt."""
+PREFILL = "prefill"
+"""The column that says what the generation prompt opened."""
+OPENED = re.compile(rf"{OPEN}\s*$")
+REASONING = ("reasoning_content", "reasoning", "thinking")
+"""What turns call reasoning that does not stand in their content."""
 ROLES = ("system", "user", "assistant")
 # "7", "-1,234.5", "3/4", "$12", "50%": an answer that says the problem is mathematics.
 NUMBER = re.compile(r"\s*[-+]?\$?\d[\d,]*(\.\d+)?(/\d+)?%?\s*")
@@ -123,7 +129,9 @@ def read_sample(value: Mapping[str, Any]) -> Sample | BadRow:
 
     Columns that are none of a sample's go into `check`, where scorers find them. Rows with the same
     `prompt_id`, else the same problem, are answers to one prompt. `solution`, as TRL calls it, is
-    the gold answer where there is no `answer`.
+    the gold answer where there is no `answer`. Where the prompt ends with `<think>`, or the chat
+    template opened it (`prefill` says so), the completion begins inside of the reasoning, and gets
+    the tag.
 
     >>> row = {"answer": 7, "completion": "It is 7.", "nums": [3, 4]}
     >>> read_sample(row).answer, read_sample(row).checks
@@ -135,9 +143,10 @@ def read_sample(value: Mapping[str, Any]) -> Sample | BadRow:
             raise _Refused("no_completion", f"no completion; it has {_names(value)}")
         if not isinstance(completion, str | list):
             completion = str(completion)
+        completion = _opened(completion, _opening(value))
         answer = value.get("answer")
         gold = _answer(value.get("solution") if answer is None else answer)
-        asked = {k: v for k, v in value.items() if k not in JUDGED}
+        asked = {k: v for k, v in value.items() if k not in JUDGED and k != PREFILL}
         known: dict[str, Any] = {"answer": gold, "check": _check(asked, ())}
         if value.get("messages") is not None and value.get("prompt") is None:
             known["prompt"] = list(_turns(value["messages"]))
@@ -154,6 +163,31 @@ def read_sample(value: Mapping[str, Any]) -> Sample | BadRow:
 def has_problem(value: Mapping[str, Any] | BadRow) -> bool:
     """True for a row with one of the two columns that a prompt is made of."""
     return not isinstance(value, BadRow) and not {"problem", "messages"}.isdisjoint(value)
+
+
+def _opening(value: Mapping[str, Any]) -> str:
+    """The `<think>` that stands before the completion of a row, with the spaces after it."""
+    said = value.get("prompt") or ""
+    if not isinstance(said, str):
+        said = said[-1]["content"] if said[-1]["role"] == "assistant" else ""
+    found = OPENED.search(value.get(PREFILL) or said)
+    return found.group() if found else ""
+
+
+def _opened(completion: str | list[Any], opening: str) -> str | list[Any]:
+    """The completion with what stands before it, unless it repeats that itself.
+
+    Reasoning that a trainer's or server's parser took out of a turn stands in its tags again.
+    """
+    if isinstance(completion, str):
+        is_begun = not opening or not completion or completion.lstrip().startswith(OPEN)
+        return completion if is_begun else opening + completion
+    if not completion:
+        return completion
+    first = completion[0]
+    reasoning = next((first[name] for name in REASONING if first.get(name)), None)
+    said = _opened(join_think(reasoning, first["content"]), opening)
+    return [{**first, "content": said}, *completion[1:]]
 
 
 class _Refused(Exception):

@@ -121,8 +121,11 @@ class Samples(Step):
     def _open(self, spec: str, context: Context) -> Source:
         if spec.startswith(hub.PREFIX):
             return replace(
-                hub.open_hub(spec, streaming=self.limit is not None), needs_problem=False
+                hub.open_hub(spec, streaming=self.limit is not None, context=context),
+                needs_problem=False,
             )
+        if spec and (shards := _shards_of_ours(context, Path(spec))):
+            return FileSource(shards[0].parents[1], shards)
         for inside in ("dataset/data", "data"):
             if spec and (found := _folder(context, Path(spec) / inside)):
                 return replace(open_files(str(found), context), path=found.parents[0])
@@ -217,6 +220,19 @@ class Samples(Step):
 def _folder(context: Context, path: Path) -> Path | None:
     roots = (context.project, context.pipeline_dir)
     return next((root / path for root in roots if (root / path).is_dir()), None)
+
+
+def _shards_of_ours(context: Context, path: Path) -> tuple[Path, ...]:
+    """What a run or a dataset folder has to train on: of every config whose answers were checked
+    the split `train`, in order; nothing of a folder that is not ours.
+    """
+    for inside in ("dataset", ""):
+        told = _folder(context, path / inside / ".curate")
+        if told and (told / "manifest.json").is_file():
+            shards = json.loads((told / "manifest.json").read_text()).get("shards", [])
+            names = [s["path"] for s in shards if "/train-" in s["path"]]
+            return tuple(told.parent / n for n in names if not n.startswith("unverified/"))
+    return ()
 
 
 def _document_of_ours(row: Mapping[str, Any]) -> Document:

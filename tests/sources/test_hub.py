@@ -80,8 +80,8 @@ def test_a_dataset_on_the_hub_gives_prompts(tmp_path):
     assert few == [["What is 0 + 1?", "1", "org/sums"], ["What is 1 + 1?", "2", "org/sums"]]
     assert len(whole) == 5
     assert other == [["What is 9 + 1?", "10", "org/sums"]]
-    assert "cannot read hub:org/sums@v9 (split train): Revision 'v9' doesn't exist" in revision
-    assert "cannot read hub:org/none@main (split train): Dataset 'org/none' doesn't" in missing
+    assert "cannot read hub:org/sums@v9: it has no revision 'v9'; it has main" in revision
+    assert "cannot read hub:org/none@main: there is no dataset org/none; check its" in missing
     assert "(split dev): " in split
     assert "['train', 'test']" in split
     assert all(text.startswith("RunError: ") for text in (revision, missing, split))
