@@ -62,6 +62,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     store.set_defaults(act=act_store)
 
+    add_publish(commands)
+    add_diff(commands)
+    add_export(commands)
+
     init = commands.add_parser(
         "init", help="lay out a new project with filters, pipelines and cards"
     )
@@ -230,6 +234,77 @@ def add_serving(plan: argparse.ArgumentParser) -> None:
     )
 
 
+def add_publish(commands: Any) -> None:
+    """`curate publish DIR REPO`."""
+    publish = commands.add_parser(
+        "publish", help="release a dataset on the Hub: one commit, one tag; again = nothing"
+    )
+    publish.add_argument("directory", metavar="DIR", help="a dataset folder or a run directory")
+    publish.add_argument("repo", metavar="REPO", help="OWNER/NAME of the dataset on the Hub")
+    publish.add_argument(
+        "--version",
+        dest="to_version",
+        metavar="X.Y.Z",
+        help="the version (default: what follows from the changes; the first is 1.0.0)",
+    )
+    publish.add_argument(
+        "--dry-run", action="store_true", help="show version, files, bytes and card; write nothing"
+    )
+    publish.add_argument("--private", action="store_true", help="only its owner may read it")
+    publish.add_argument(
+        "--gated",
+        choices=("auto", "manual"),
+        metavar="WAY",
+        help="who reads it asks first: auto (is let in) or manual (waits for the owner)",
+    )
+    publish.add_argument(
+        "--pull-request",
+        action="store_true",
+        help="propose it only; the same command after the merge makes the tag",
+    )
+    publish.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace what somebody else changed in the dataset's files on the Hub",
+    )
+    publish.add_argument(
+        "--verify",
+        action="store_true",
+        help="download the version afterwards and compare every file",
+    )
+    publish.set_defaults(act=act_publish)
+
+
+def add_diff(commands: Any) -> None:
+    """`curate diff A B` and `curate reproduce A`."""
+    diff = commands.add_parser("diff", help="what changed between two datasets, releases or runs")
+    diff.add_argument("a", metavar="A", help="a dataset folder, a run or hub:NAME@REVISION")
+    diff.add_argument("b", metavar="B", help="the other one")
+    diff.add_argument("--ids", action="store_true", help="list every id that differs: + - ~")
+    diff.add_argument("--json", action="store_true", help="the same as JSON, nothing cut")
+    diff.set_defaults(act=act_diff)
+    again = commands.add_parser(
+        "reproduce", help="how to make a dataset again, and what would differ"
+    )
+    again.add_argument("what", metavar="WHAT", help="a dataset folder, a run or hub:NAME@VERSION")
+    again.add_argument(
+        "--store", metavar="DIR", help="a sample store to replay from (default: the run's own)"
+    )
+    again.add_argument("--into", metavar="FOLDER", help="lay out a project that makes it again")
+    again.set_defaults(act=act_reproduce)
+
+
+def add_export(commands: Any) -> None:
+    """`curate export DIR FORMAT OUT`."""
+    export = commands.add_parser("export", help="a dataset in the format of another trainer")
+    export.add_argument("directory", metavar="DIR", help="a dataset folder or a run directory")
+    export.add_argument(
+        "form", metavar="FORMAT", help="trl, sharegpt, llama-factory, verl or openrlhf"
+    )
+    export.add_argument("out", metavar="OUT", help="a new folder for the files")
+    export.set_defaults(act=act_export)
+
+
 def share(text: str) -> float:
     try:
         value = float(text)
@@ -266,7 +341,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CurateError as error:
         return complain(error, FAILED)
     except KeyboardInterrupt:
-        resumes = options.command in ("run", "plan")
+        resumes = options.command in ("run", "plan", "publish")
         after = "the same command continues where it was" if resumes else "--out is as it was"
         said = f"; {after}" if resumes or options.command in ("score", "audit") else ""
         return complain(f"stopped{said}", STOPPED)
@@ -405,6 +480,57 @@ def act_audit(options: argparse.Namespace, words: Sequence[str]) -> int:
         from curate.project import find_root
 
         out(f"kept in {save(audit, find_root(Path.cwd() / 'x'), file)}")
+    return DONE
+
+
+def act_publish(options: argparse.Namespace, words: Sequence[str]) -> int:
+    from curate.sinks.release import Wishes, dry_run, publish
+    from curate.sinks.release_text import Progress, conclusion
+
+    wishes = Wishes(
+        options.to_version,
+        private=options.private,
+        gated=options.gated,
+        pull_request=options.pull_request,
+        overwrite=options.overwrite,
+        verify=options.verify,
+    )
+    folder = Path(options.directory)
+    if options.dry_run:
+        out(dry_run(folder, options.repo, wishes))
+        return DONE
+    shown = Progress()
+    try:
+        done = publish(folder, options.repo, wishes, report=shown.report, say=shown.say)
+    finally:
+        shown.end()
+    out(conclusion(done))
+    return DONE
+
+
+def act_export(options: argparse.Namespace, words: Sequence[str]) -> int:
+    from curate.sinks.export import export
+
+    for path, rows in export(Path(options.directory), options.form, Path(options.out)):
+        out(f"{path}: {rows:,} rows")
+    return DONE
+
+
+def act_diff(options: argparse.Namespace, words: Sequence[str]) -> int:
+    from curate.sinks.difference_show import show
+
+    show(options.a, options.b, out, ids=options.ids, as_json=options.json)
+    return DONE
+
+
+def act_reproduce(options: argparse.Namespace, words: Sequence[str]) -> int:
+    from curate.sinks.reproduce import lay_out, text
+    from curate.sinks.reproduce_record import open_record
+
+    record = open_record(options.what, store=options.store)
+    out(text(record))
+    if options.into:
+        out(f"\n{lay_out(record, Path(options.into))}")
     return DONE
 
 
