@@ -1,7 +1,8 @@
 """The card of a dataset: every number comes from the rows or the run, none is typed.
 
 A template (`cards/*.md`) gets the names of `values()`, and escapes what it writes (see
-`curate.sinks.markdown`).
+`curate.sinks.markdown`). A release rewrites the marked blocks of a card with `with_release`; what
+an author wrote into it is kept by `with_prose`.
 """
 
 from __future__ import annotations
@@ -9,34 +10,30 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import RunError, UsageError
 from curate.sample import Sample, schema
 from curate.sinks.audits import audits_of
+from curate.sinks.licences import Terms, terms_of
+from curate.sinks.loading import blocks_of, configs_of, with_release
+from curate.sinks.metadata import metadata
+from curate.sinks.prose import with_prose
+from curate.sinks.provenance import public as hidden
 from curate.sinks.provenance import public_manifest
 from curate.sinks.shards import Shard
-from curate.sinks.statistics import Statistics
+from curate.sinks.statistics import Part, Statistics
 
 if TYPE_CHECKING:
     import pyarrow
     from jinja2 import Template
 
+__all__ = ["Told", "files", "find_template", "render", "try_out", "with_prose", "with_release"]
+
 SHORTENED_HEAD, SHORTENED_TAIL = 900, 300
 LONGEST_TABLE = 25
-
-# The names of the Hub's field `license` that prompts and models come with; any other is "other".
-# https://huggingface.co/docs/hub/repositories-licenses
-HUB_LICENSES = frozenset(
-    (
-        *("apache-2.0", "mit", "bsd", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-2.0"),
-        *("cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-2.0"),
-        *("cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-4.0"),
-        *("cdla-permissive-2.0", "gpl-3.0", "lgpl-3.0", "agpl-3.0", "mpl-2.0", "odc-by", "odbl"),
-        *("pddl", "unlicense", "openrail", "llama3", "llama3.1", "llama3.2", "llama3.3", "gemma"),
-    )
-)
 
 
 def find_template(path: Path) -> Template:
@@ -58,23 +55,44 @@ def files(path: Path) -> list[Path]:
     return card_files(path)
 
 
-def render(
-    template: Template,
-    *,
-    manifest: Mapping[str, Any],
-    funnel: Sequence[Mapping[str, Any]],
-    statistics: Statistics,
-    shards: Sequence[Shard],
-    audits: Sequence[Mapping[str, Any]] = (),
-    fields: pyarrow.Schema | None = None,
-    pairs: Mapping[str, Any] | None = None,
-) -> str:
+@dataclass(frozen=True)
+class Told:
+    """What a card is made of."""
+
+    statistics: Statistics
+    shards: Sequence[Shard]
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    funnel: Sequence[Mapping[str, Any]] = ()
+    audits: Sequence[Mapping[str, Any]] = ()
+    fields: pyarrow.Schema | None = None
+    """The columns; None for those of samples."""
+    pairs: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    """The rows of every split, by the beginning of its shards' paths: `data/train`."""
+    empty: Sequence[str] = ()
+    """Configs that were asked for and got no row."""
+
+    @property
+    def terms(self) -> Terms:
+        return terms_of(self.statistics, list(self.engines.values()))
+
+    @property
+    def engines(self) -> dict[str, Mapping[str, Any]]:
+        """Who answered, by the label of the step that asked."""
+        engine = self.manifest.get("engine")
+        return self.manifest.get("engines") or ({"Generate": engine} if engine else {})
+
+    @property
+    def name(self) -> str:
+        return (self.manifest.get("pipeline") or {}).get("name") or "dataset"
+
+
+def render(template: Template, told: Told) -> str:
     """The card as Markdown; RunError names what a template asks for that is not there."""
     from jinja2 import TemplateError
 
     try:
-        told = values(manifest, funnel, statistics, shards, audits, fields, pairs)
-        return template.render(told)
+        return template.render(values(told))
     except TemplateError as error:
         raise RunError(f"card {template.name} cannot be written: {error}") from None
 
@@ -85,116 +103,85 @@ def try_out(template: Template) -> None:
     """
     one = Statistics()
     one.add(Sample(prompt_id="0" * 16, problem="").to_row())
+    shard = Shard("data/train-00000-of-00001.parquet", 1, 0, 0, "")
     for statistics in (Statistics(), one.end()):
         try:
-            render(template, manifest={}, funnel=[], statistics=statistics, shards=[])
+            render(template, Told(statistics, [shard]))
         except RunError as error:
             raise UsageError(str(error)) from None
 
 
-def values(
-    manifest: Mapping[str, Any],
-    funnel: Sequence[Mapping[str, Any]],
-    statistics: Statistics,
-    shards: Sequence[Shard],
-    audits: Sequence[Mapping[str, Any]] = (),
-    fields: pyarrow.Schema | None = None,
-    pairs: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+def values(told: Told) -> dict[str, Any]:
     """What a template can use. What is not known is None, an empty list or 0, never missing."""
-    told = public_manifest(manifest)
-    engine = told.get("engine") or {}
+    from markupsafe import Markup
+
+    public = public_manifest(told.manifest)
+    statistics, notes = told.statistics, public.get("notes") or {}
+    engines = hidden(told.engines)
+    steps = public.get("steps") or []
+    fields = told.fields or schema()
+    head = metadata(statistics, told.shards, fields, terms=told.terms, steps=steps)
+    funnel = [funnel_row(row) for row in told.funnel]
     return {
-        "metadata": metadata(statistics, shards, fields or schema()),
-        "pairs": pairs or {},
-        "notes": told.get("notes") or {},
-        "pipeline": {"file": None, "name": None, "doc": None} | told["pipeline"],
-        "parameters": told["parameters"],
-        "command": told["command"],
-        "steps": told.get("steps") or [],
-        "engine": engine,
-        "packages": told.get("packages") or {},
-        "version": told.get("curate_version"),
-        "toy": toy(statistics, engine),
-        "funnel": [funnel_row(row) for row in funnel],
-        "made": sum(r["made"] for r in map(funnel_row, funnel) if r["step"].startswith("Generate")),
+        "metadata": head,
+        "blocks": {k: Markup(v) for k, v in blocks_of(told.name, configs_of(head)).items()},
+        "terms": told.terms,
+        "pairs": told.pairs,
+        "parts": [(*stem.split("/"), part) for stem, part in told.parts.items()],
+        "empty": told.empty,
+        "mixes": of_kind(notes, "mix"),
+        "decontaminations": of_kind(notes, "decontamination"),
+        "left_out": left_out(told.funnel),
+        "took": took(told.manifest),
+        "pipeline": {"file": None, "name": None, "doc": None} | public["pipeline"],
+        "parameters": public["parameters"],
+        "command": public["command"],
+        "steps": steps,
+        "engines": engines,
+        "packages": public.get("packages") or {},
+        "version": public.get("curate_version"),
+        "toy": toy(statistics, list(engines.values())),
+        "funnel": funnel,
+        "made": sum(row["made"] for row in funnel if row["step"].startswith("Generate")),
         "rows": statistics.rows,
         "stats": statistics,
-        "audits": audits_of(statistics.verdicts, audits),
+        "audits": audits_of(statistics.verdicts, told.audits),
         "most": most,
-        "shards": shards,
-        "example": shortened(statistics.example) if statistics.example else None,
+        "shards": told.shards,
+        "examples": [(domain, shortened(row)) for domain, row in statistics.examples.items()],
     }
 
 
-def metadata(
-    statistics: Statistics, shards: Sequence[Shard], fields: pyarrow.Schema
-) -> dict[str, Any]:
-    """The part of the card's YAML that follows from the rows, whose columns are `fields`."""
-    rows = sum(shard.rows for shard in shards)
-    codes = {c.split("-")[0].lower() for c in statistics.languages if c}
-    licenses = sorted({hub_license(name) for name in statistics.licenses})
-    found: dict[str, Any] = {
-        "language": sorted(c for c in codes if re.fullmatch("[a-z]{2,3}", c)),
-        "license": licenses[0] if len(licenses) == 1 else licenses,
-        "size_categories": [size_category(rows)],
-    }
-    size = sum(s.arrow_bytes for s in shards)
-    return {k: v for k, v in found.items() if v} | {
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [{"split": "train", "path": "data/train-*.parquet"}],
-            }
-        ],
-        "dataset_info": {
-            "config_name": "default",
-            "features": features(fields),
-            "splits": [{"name": "train", "num_bytes": size, "num_examples": rows}],
-            "download_size": sum(s.bytes for s in shards),
-            "dataset_size": size,
-        },
-    }
+def of_kind(notes: Mapping[str, Any], kind: str) -> list[tuple[str, Any]]:
+    """The notes of all steps of one kind, with the number of the step where there are several.
 
-
-def features(fields: pyarrow.Schema) -> list[dict[str, Any]]:
-    """The schema as the card's YAML spells it for `datasets`."""
-    return [{"name": field.name} | _feature(field.type) for field in fields]
-
-
-def _feature(kind: pyarrow.DataType) -> dict[str, Any]:
-    import pyarrow as pa
-
-    if not pa.types.is_list(kind):
-        return {"dtype": {"float": "float32", "double": "float64"}.get(str(kind), str(kind))}
-    return {"list": [{"name": f.name} | _feature(f.type) for f in kind.value_type]}
-
-
-def hub_license(name: str | None) -> str:
-    """A licence as the Hub's field knows it.
-
-    >>> [hub_license(name) for name in ("CC-BY-4.0", "MIT License", "My own", None)]
-    ['cc-by-4.0', 'mit', 'other', 'unknown']
+    >>> of_kind({"mix": {"seed": 0}, "mix#2": {"seed": 1}, "magpie": {}}, "mix")
+    [('', {'seed': 0}), ('2', {'seed': 1})]
     """
-    if not name:
-        return "unknown"
-    slug = re.sub(r"[\s_]+", "-", name.strip().lower()).removesuffix("-license")
-    return slug if slug in HUB_LICENSES else "other"
+    split = ((name.partition("#"), value) for name, value in notes.items())
+    return [(number, value) for (name, _, number), value in split if name == kind]
 
 
-def size_category(rows: int) -> str:
-    """The Hub's name for a number of rows.
+def left_out(funnel: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many documents were left out as duplicates, and for a benchmark: whatever the step.
 
-    >>> size_category(0), size_category(1000), size_category(600_000), size_category(10**12)
-    ('n<1K', '1K<n<10K', '100K<n<1M', 'n>1T')
+    >>> left_out([{"step": "Dedup", "dropped": {"duplicate_of": 3, "contaminated_by": 1}}])
+    {'duplicates': 3, 'contaminated': 1}
     """
-    names = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
-    below = "n"
-    for power, name in enumerate(names, 3):
-        if rows < 10**power:
-            return f"{below}<{name}" if below == "n" else f"{below}<n<{name}"
-        below = name
-    return "n>1T"
+    found = {"duplicates": 0, "contaminated": 0}
+    for row in funnel:
+        for reason, n in (row.get("dropped") or {}).items():
+            found["duplicates"] += n * reason.startswith("duplicate")
+            found["contaminated"] += n * reason.startswith("contaminated_by")
+    return found
+
+
+def took(manifest: Mapping[str, Any]) -> dict[str, int]:
+    """What all generations of the run took, as the engines reported it; the same when the answers
+    come from the store.
+    """
+    told = [stage.get("numbers") or {} for stage in manifest.get("stages") or ()]
+    return {name: sum(of.get(name, 0) for of in told) for name in ("tried", "sample_tokens")}
 
 
 def parameters_of(model: str) -> float | None:
@@ -207,14 +194,15 @@ def parameters_of(model: str) -> float | None:
     return float(told[1]) * {"m": 1e6, "b": 1e9}[told[2].lower()] if told else None
 
 
-def toy(statistics: Statistics, engine: Mapping[str, Any]) -> str | None:
+def toy(statistics: Statistics, engines: Sequence[Mapping[str, Any]]) -> str | None:
     """The model that is too small to be learnt from (embedded, or below a billion parameters); None
     when none is.
     """
-    models = [m for m, _ in statistics.models if m] or [engine.get("model") or "unknown"]
-    for model in sorted(models):
+    named = [engine.get("model") or "unknown" for engine in engines] or ["unknown"]
+    is_local = any(engine.get("kind") == "local" for engine in engines)
+    for model in sorted([m for m, _ in statistics.models if m] or named):
         size = parameters_of(model)
-        if (size is not None and size < 1e9) or (size is None and engine.get("kind") == "local"):
+        if (size is not None and size < 1e9) or (size is None and is_local):
             return model
     return None
 

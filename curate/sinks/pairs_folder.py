@@ -11,27 +11,25 @@ All other columns are those of a sample, the chosen one.
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import groupby
 from math import exp, log
 from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from datatrove.data import Document
-from datatrove.utils.logging import logger
 
 from curate.errors import RunError
 from curate.sample import Sample, schema
 from curate.select.pairs import MOST, NOTE, PREFIX
-from curate.sinks.atomic import replacing
+from curate.sinks.card import Told
 from curate.sinks.dataset_folder import DatasetFolder
+from curate.sinks.layout import Configs, Layout
 from curate.sinks.provenance import read_json
-from curate.sinks.shards import read_rows, write_shards
-from curate.sinks.statistics import Statistics
 
 if TYPE_CHECKING:
     import pyarrow
@@ -49,28 +47,39 @@ class PairsFolder(DatasetFolder):
     sample without its other half.
     """
 
-    def __init__(self, card: str = CARD, *, shard_mb: int = 500) -> None:
-        super().__init__(card, shard_mb=shard_mb)
+    def __init__(
+        self,
+        card: str = CARD,
+        *,
+        shard_mb: int = 500,
+        configs: Configs | None = None,
+        test: float | int | None = None,
+    ) -> None:
+        super().__init__(card, shard_mb=shard_mb, configs=configs, test=test)
 
-    def run(
-        self, data: Iterable[Document] | None, rank: int = 0, world_size: int = 1
-    ) -> Iterator[Document]:
-        folder = self._context.out / "dataset"
-        with replacing(folder) as part:
-            statistics, numbers = Statistics(), PairNumbers()
-            samples = statistics.watch(self._sorted(data or (), part / "sort"))
-            rows = numbers.watch(map(pair_row, paired(samples)))
-            size, fields = self.shard_mb * 1_000_000, pair_schema()
-            shards = write_shards(rows, part, shard_bytes=size, fields=fields)
-            shutil.rmtree(part / "sort", ignore_errors=True)
-            statistics.example = numbers.example
-            told = {"domains": numbers.told(), "judging": self._judging()}
-            self._describe(part, statistics, shards, fields=fields, pairs=told)
-        if not statistics.rows:
-            logger.warning(f"{self.label}: no pair came in; dataset has one empty shard")
-        for row in read_rows(folder):
-            for half in ("chosen", "rejected"):
-                yield half_of(row, half).to_document()
+    def _sorted(
+        self, data: Iterable[Document], scratch: Path, layout: Layout
+    ) -> Iterator[dict[str, Any]]:
+        """The halves as they will stand in the rows: one pair has one prompt, model, language."""
+        for better, worse in paired(super()._sorted(data, scratch, layout)):
+            yield better
+            yield better | {name: worse[name] for name in ("completion", *OF_REJECTED)}
+
+    def _rows(self, samples: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+        self._numbers = PairNumbers()
+        return self._numbers.watch(map(pair_row, paired(samples)))
+
+    def _fields(self) -> pyarrow.Schema:
+        return pair_schema()
+
+    def _told(self, told: Told) -> Told:
+        told.statistics.examples = self._numbers.examples
+        pairs = {"domains": self._numbers.told(), "judging": self._judging()}
+        return replace(told, fields=pair_schema(), pairs=pairs)
+
+    def _documents(self, row: Mapping[str, Any]) -> Iterator[Document]:
+        for half in ("chosen", "rejected"):
+            yield half_of(row, half).to_document()
 
     def _judging(self) -> dict[str, int]:
         """How the pairs of all tasks were judged, as `Pairs` noted it; nothing outside of a run."""
@@ -147,8 +156,8 @@ class PairNumbers:
     """What a card says of pairs, domain by domain."""
 
     domains: dict[str, Of] = field(default_factory=dict)
-    example: dict[str, Any] | None = None
-    """The first row."""
+    examples: dict[str | None, dict[str, Any]] = field(default_factory=dict)
+    """The first row of each domain."""
 
     def watch(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The same rows, counted as they pass."""
@@ -157,7 +166,7 @@ class PairNumbers:
             yield row
 
     def add(self, row: Mapping[str, Any]) -> None:
-        self.example = self.example or dict(row)
+        self.examples.setdefault(row["domain"] or None, dict(row))
         of = self.domains.setdefault(row["domain"] or "", Of())
         chosen, rejected = (sum(len(t["content"]) for t in row[h]) for h in ("chosen", "rejected"))
         of.pairs += 1

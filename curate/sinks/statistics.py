@@ -13,8 +13,10 @@ Row = TypeVar("Row", bound=Mapping[str, Any])
 COLUMNS = (
     *("prompt_id", "domain", "source", "license", "language", "model", "model_revision"),
     *("finish_reason", "prompt_tokens", "completion_tokens", "verdicts"),
-    *("samples_tried", "samples_correct", "pass_rate"),
+    *("samples_tried", "samples_correct", "pass_rate", "k"),
 )
+MOST_EXAMPLES = 12
+"""Domains that are shown by a row each; R1's mix has five."""
 
 
 class Lengths(Counter[int]):
@@ -73,6 +75,27 @@ class Judged:
 
 
 @dataclass
+class Part:
+    """The rows of a config's split, or of a domain."""
+
+    rows: int = 0
+    prompts: int = 0
+    completion_tokens: Lengths = field(default_factory=Lengths)
+    domains: Counter[str | None] = field(default_factory=Counter)
+    last: str | None = None
+    """The prompt whose row came last."""
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Counts one row; the rows of a prompt come one after the other."""
+        self.rows += 1
+        self.prompts += row["prompt_id"] != self.last
+        self.last = row["prompt_id"]
+        self.domains[row.get("domain") or None] += 1
+        if row.get("completion_tokens") is not None:
+            self.completion_tokens[row["completion_tokens"]] += 1
+
+
+@dataclass
 class Statistics:
     """Sums over rows that come prompt by prompt; empty strings and nulls count under None."""
 
@@ -98,8 +121,11 @@ class Statistics:
     advance.
     """
     verdicts: dict[str, Judged] = field(default_factory=dict)
-    example: dict[str, Any] | None = None
-    """The first row."""
+    examples: dict[str | None, dict[str, Any]] = field(default_factory=dict)
+    """The first row of each domain."""
+    answers: int = 0
+    """Rows that are more than a prompt."""
+    of_domain: dict[str | None, Part] = field(default_factory=dict)
     _prompt_id: str | None = None
     _of_prompt: int = 0
 
@@ -122,12 +148,15 @@ class Statistics:
             self._add_prompt(row)
         self._of_prompt += 1
         self.rows += 1
-        self.example = self.example or dict(row)
+        self.answers += (row.get("k") or 0) >= 0
         domain, source, license, language, model, revision = (
             row.get(name) or None
             for name in ("domain", "source", "license", "language", "model", "model_revision")
         )
         self.domains[domain] += 1
+        self.of_domain.setdefault(domain, Part()).add(row)
+        if domain not in self.examples and len(self.examples) < MOST_EXAMPLES:
+            self.examples[domain] = dict(row)
         self.sources[source] += 1
         self.licenses[license] += 1
         self.languages[language] += 1
@@ -155,7 +184,8 @@ class Statistics:
             self.tried[row["samples_tried"]] += 1
             self.correct += row.get("samples_correct") or 0
         if row.get("pass_rate") is not None:
-            self.pass_rates[int(row["pass_rate"] * 10)] += 1
+            # Stored as float32: 0.7 reads back as 0.69999999.
+            self.pass_rates[int(row["pass_rate"] * 10 + 1e-6)] += 1
 
     def _add_verdict(self, name: str, score: float | None) -> None:
         judged = self.verdicts.setdefault(name, Judged())

@@ -48,7 +48,7 @@ def test_the_head_follows_from_the_rows(tmp_path: Path) -> None:
     given = [sample(0, language="en"), sample(1, language="zh", license="CC-BY-4.0")]
     head = front_matter(card(tmp_path, given))
     assert head["language"] == ["en", "zh"]
-    assert head["license"] == ["cc-by-4.0", "mit"]
+    assert head["license"] == "other" and head["license_link"] == "LICENSE"
     assert head["size_categories"] == ["n<1K"]
     assert head["configs"][0]["data_files"] == [{"split": "train", "path": "data/train-*.parquet"}]
     assert {"text-generation"} == set(head["task_categories"])
@@ -82,9 +82,9 @@ def test_the_numbers_are_those_of_rows_and_funnel(tmp_path: Path) -> None:
     text = card(tmp_path, samples(20))
     assert "**40 samples of 20 prompts**" in text
     assert table(text, "| domain") == [
-        ["code", "14", "35.0 %"],
-        ["math", "14", "35.0 %"],
-        ["logic", "12", "30.0 %"],
+        ["code", "14", "35.0 %", "7", "40"],
+        ["math", "14", "35.0 %", "7", "39"],
+        ["logic", "12", "30.0 %", "6", "38"],
     ]
     # Tokens are 30 to 49, each twice: rank 20, 38 and 40 of 40.
     assert table(text, "| | p50")[0] == ["tokens of a completion", "39", "48", "49", "49", "1,580"]

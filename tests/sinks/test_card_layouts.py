@@ -10,6 +10,7 @@ import yaml
 from curate.errors import UsageError
 from curate.sample import Sample
 from curate.sinks import card
+from curate.sinks.shards import Shard
 from curate.sinks.statistics import Statistics
 
 CARDS = sorted((Path(__file__).parents[2] / "cards").glob("*.md"))
@@ -29,13 +30,12 @@ NOTES = {
 def rendered(path: Path, **manifest: object) -> str:
     statistics = Statistics()
     statistics.add(Sample(prompt_id="0" * 16, problem="What is 3 + 4?").to_row())
-    return card.render(
-        card.find_template(path),
+    told = card.Told(
+        statistics.end(),
+        [Shard("data/train-00000-of-00001.parquet", 1, 100, 100, "0" * 64)],
         manifest={"pipeline": {"name": "mine", "file": "mine.py", "doc": "Mine."}} | manifest,
-        funnel=[],
-        statistics=statistics.end(),
-        shards=[],
     )
+    return card.render(card.find_template(path), told)
 
 
 @pytest.mark.parametrize("path", CARDS, ids=[path.stem for path in CARDS])

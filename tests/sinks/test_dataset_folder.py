@@ -108,11 +108,10 @@ def test_wrong_arguments_are_refused_before_anything_runs(
 
 
 def test_it_pickles_and_its_identity_is_its_arguments() -> None:
-    step = pickle.loads(pickle.dumps(DatasetFolder(shard_mb=7)))
+    step = pickle.loads(pickle.dumps(DatasetFolder(shard_mb=7, unverified="runs/a/twin")))
     assert step.identity() == {
-        "step": "DatasetFolder",
-        "card": "cards/cold_start.md",
-        "shard_mb": 7,
+        **{"step": "DatasetFolder", "card": "cards/cold_start.md", "shard_mb": 7},
+        **{"configs": None, "test": None, "unverified": "twin"},
     }
 
 
