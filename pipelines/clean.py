@@ -14,7 +14,7 @@ from typing import Literal
 from curate import Step, pipeline
 from curate.errors import UsageError
 from curate.select import Decontaminate, Dedup, Mix, Refuse
-from curate.sinks import DatasetFolder
+from curate.sinks import DatasetFolder, Hub
 from curate.sources import Samples
 from filters import BENCHMARKS, named
 
@@ -32,6 +32,7 @@ def clean(
     limit: int | None = None,
     seed: int = 0,
     out: str = "runs/clean",
+    repo: str | None = None,
 ) -> list[Step]:
     """Cleans a dataset: filters by name, benchmarks out, one of each problem and answer, a mix.
 
@@ -45,6 +46,7 @@ def clean(
         Dedup(by="completion", within="prompt"),
         *([Mix(numbers, seed=seed)] if (numbers := counts(targets)) else []),
         DatasetFolder(card="cards/clean.md"),
+        Hub(repo),
     ]
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 from curate import Step, pipeline
 from curate.generate import Generate
 from curate.select import Decontaminate, Dedup, Keep, Pick
-from curate.sinks import DatasetFolder
+from curate.sinks import DatasetFolder, Hub
 from curate.sources import Prompts
 from filters import correct_answer, language_consistent, r1_format, readable, think_format
 from filters.benchmarks import BENCHMARKS
@@ -37,6 +37,7 @@ def cold_start(
     benchmarks: str = BENCHMARKS,
     store: str = "runs/store",
     out: str = "runs/cold_start",
+    repo: str | None = None,
 ) -> list[Step]:
     """Cold start: a few thousand long, readable, checked traces (DeepSeek-R1, section 2.3.1)."""
 
@@ -61,4 +62,5 @@ def cold_start(
         Dedup(by="completion", within="prompt"),
         Pick(per_prompt=1, by="shortest"),
         DatasetFolder(card="cards/cold_start.md"),
+        Hub(repo),
     ]

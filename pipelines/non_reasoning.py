@@ -15,7 +15,7 @@ from typing import Literal
 from curate import Step, pipeline
 from curate.generate import Generate
 from curate.select import Decontaminate, Dedup, Pick
-from curate.sinks import DatasetFolder
+from curate.sinks import DatasetFolder, Hub
 from curate.sources import Prompts
 from filters import general
 from filters.benchmarks import BENCHMARKS
@@ -53,6 +53,7 @@ def non_reasoning(
     benchmarks: str = BENCHMARKS,
     store: str = "runs/store",
     out: str = "runs/non_reasoning",
+    repo: str | None = None,
 ) -> list[Step]:
     """Answers that need no reasoning, with a short chain of thought where it helps."""
     names = {"name": name, "author": author}
@@ -75,4 +76,5 @@ def non_reasoning(
         Dedup(by="completion", within="prompt"),
         Pick(per_prompt=1, by="first"),
         DatasetFolder(card="cards/non_reasoning.md"),
+        Hub(repo),
     ]

@@ -15,7 +15,7 @@ from typing import Literal
 from curate import Step, pipeline
 from curate.generate import Generate
 from curate.select import BalanceLengths, Decontaminate, Pairs
-from curate.sinks import PairsFolder
+from curate.sinks import Hub, PairsFolder
 from curate.sources import Prompts
 from filters import SEEN, pair_judges, readable
 from filters.benchmarks import BENCHMARKS
@@ -40,6 +40,7 @@ def preferences(
     benchmarks: str = BENCHMARKS,
     store: str = "runs/store",
     out: str = "runs/preferences",
+    repo: str | None = None,
 ) -> list[Step]:
     """Pairs of answers, one clearly better than the other, for DPO and reward models."""
     return [
@@ -59,4 +60,5 @@ def preferences(
         Pairs(pair_judges(judge, judge_model, store), sees=SEEN),
         BalanceLengths(sees=SEEN),
         PairsFolder(card="cards/preferences.md"),
+        Hub(repo),
     ]

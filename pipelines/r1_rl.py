@@ -20,7 +20,7 @@ from typing import Literal
 from curate import Step, pipeline
 from curate.generate import Generate
 from curate.select import AsPrompts, Decontaminate, Dedup, Mix, PassRate
-from curate.sinks import DatasetFolder
+from curate.sinks import DatasetFolder, Hub
 from curate.sources import Prompts, PromptTemplate
 from filters import right_answer
 from filters.benchmarks import BENCHMARKS
@@ -49,6 +49,7 @@ def r1_rl(
     benchmarks: str = BENCHMARKS,
     store: str = "runs/store",
     out: str = "runs/r1_rl",
+    repo: str | None = None,
 ) -> list[Step]:
     """Prompts for RL that a model answers rightly now and then, in R1's proportions."""
     is_zero = form == "r1_zero"
@@ -74,4 +75,5 @@ def r1_rl(
         *([PromptTemplate(R1_ZERO)] if is_zero else []),
         Mix(R1_RL, scale=scale, floor=floor),
         DatasetFolder(card="cards/rl_prompts.md"),
+        Hub(repo),
     ]

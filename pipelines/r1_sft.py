@@ -15,7 +15,7 @@ from typing import Literal
 
 from curate import Step, pipeline
 from curate.select import Decontaminate, Dedup, Join, Mix
-from curate.sinks import DatasetFolder
+from curate.sinks import DatasetFolder, Hub
 from curate.sources import Samples
 from filters.benchmarks import BENCHMARKS
 from filters.mixes import R1_SFT
@@ -47,13 +47,14 @@ def r1_sft(
     benchmarks: str = BENCHMARKS,
     store: str = "runs/store",
     out: str = "runs/r1_sft",
+    repo: str | None = None,
 ) -> list[Step]:
     """R1's mix for fine-tuning: 600k of reasoning, 200k of everything else, or a part of it."""
     asked = {"engine": engine, "model": model, "style": style, "judge": judge}
     asked |= {"judge_model": judge_model, "samples": samples, "keep": keep, "store": store}
     asked |= {"concurrency": concurrency, "benchmarks": benchmarks}
-    first = reasoning_steps(prompts, limit=limit, **asked)[:-1]
-    second = general_steps(limit=general_limit, name=name, author=author, **asked)[:-1]
+    first = reasoning_steps(prompts, limit=limit, **asked)[:-2]
+    second = general_steps(limit=general_limit, name=name, author=author, **asked)[:-2]
     return [
         *([Samples(reasoning)] if reasoning else first),
         *([Samples(non_reasoning)] if non_reasoning else second),
@@ -63,4 +64,5 @@ def r1_sft(
         Dedup(by="completion", within="prompt"),
         Mix(R1_SFT, scale=scale, floor=floor, require=require),
         DatasetFolder(card="cards/r1_sft.md"),
+        Hub(repo),
     ]

@@ -7,8 +7,7 @@
 
 Several answers to each prompt; those stay that the rule of their domain calls right (tests for
 code), a judge where that rule cannot tell, and whose reasoning has one language, no long paragraph
-and no code block. `few_shot` shows the embedded model what to write; a reasoning model is better
-without examples (R1's README).
+and no code block. `few_shot` is for the embedded model: R1's README advises against examples.
 """
 
 from typing import Literal
@@ -16,7 +15,7 @@ from typing import Literal
 from curate import Step, pipeline
 from curate.generate import Generate
 from curate.select import Decontaminate, Dedup, Pick
-from curate.sinks import DatasetFolder
+from curate.sinks import DatasetFolder, Hub
 from curate.sources import Prompts
 from filters import language_consistent, plain_reasoning, readable, right_answer, think_format
 from filters.benchmarks import BENCHMARKS
@@ -52,6 +51,7 @@ def reasoning(
     benchmarks: str = BENCHMARKS,
     store: str = "runs/store",
     out: str = "runs/reasoning",
+    repo: str | None = None,
 ) -> list[Step]:
     """Right, readable chains of thought in math, code, STEM and logic (DeepSeek-R1, 2.3.3)."""
     return [
@@ -76,4 +76,5 @@ def reasoning(
         Dedup(by="completion", within="prompt"),
         Pick(per_prompt=1, by="shortest"),
         DatasetFolder(card="cards/reasoning.md"),
+        Hub(repo),
     ]

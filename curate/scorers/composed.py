@@ -34,8 +34,8 @@ class _Composed(Scorer):
         rules = rules or tuple(scorers)
         if len(rules) < 2 or not all(isinstance(rule, Scorer) for rule in rules):
             raise UsageError(
-                f"{self.__name__} is made of two or more rules, and in Python only:"
-                f" {self.__name__}(MathAnswer(), ThinkFormat())"
+                f"{type(self).__name__} is made of two or more rules, and in Python only:"
+                f" {type(self).__name__}(MathAnswer(), ThinkFormat())"
             )
         # A frozen object is told of its rules only this way.
         values: dict[str, Any] = {
@@ -50,11 +50,11 @@ class _Composed(Scorer):
     @cached_property
     def name(self) -> str:
         """The class and the names of its rules."""
-        return f"{self.__name__}({'; '.join(rule.name for rule in self.scorers)})"
+        return f"{type(self).__name__}({'; '.join(rule.name for rule in self.scorers)})"
 
     def identity(self) -> Any:
         """What a run's fingerprint has of it: what it has of each rule."""
-        return {"scorer": self.__name__, "of": [rule.identity() for rule in self.scorers]}
+        return {"scorer": type(self).__name__, "of": [rule.identity() for rule in self.scorers]}
 
     def _of(self, needs: Iterable[bool]) -> bool:
         """Whether the whole judges against the gold answer, when these of its rules do."""

@@ -21,7 +21,8 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from curate.errors import UsageError
-from curate.sample import COLUMNS, Sample, Verdict, as_turns
+from curate.sample import COLUMNS, Sample, Verdict
+from curate.sources.row import read_sample
 
 Watching = Callable[[str, int], str | None]
 """Called with the new text of an answer and its tokens so far: why it is hopeless, or None."""
@@ -89,7 +90,8 @@ class Scorer:
             for f in fields(self)
             if f.default is MISSING or getattr(self, f.name) != f.default
         ]
-        return ":".join([self.__name__, ",".join(chosen)] if chosen else [self.__name__])
+        kind = type(self).__qualname__.rpartition(".")[2]
+        return ":".join([kind, ",".join(chosen)] if chosen else [kind])
 
     def identity(self) -> Any:
         """What says what the verdicts are, for fingerprints: not where a model is asked."""
@@ -97,8 +99,10 @@ class Scorer:
 
     @property
     def __name__(self) -> str:
-        """The name under which TRL logs the reward."""
-        return type(self).__qualname__.rpartition(".")[2]
+        """The name under which TRL logs the reward: that of the verdict, so that two rules of one
+        class are told apart.
+        """
+        return self.name
 
     def __call__(
         self,
@@ -109,29 +113,32 @@ class Scorer:
     ) -> list[float | None]:
         """A reward function of TRL: one score for each completion, None where it cannot be judged.
 
-        `columns` are those of the dataset, one value for each completion; TRL's own accuracy
-        rewards call the gold answer `solution`, which is read where there is no `answer`. What is
-        no column of a sample goes into `check`, null where JSON has no such value.
+        `columns` are those of the dataset, one value for each completion, read as `curate score`
+        reads the columns of a file (`read_sample`); what JSON cannot hold is left out. Where the
+        chat template opens `<think>` in the generation prompt, the column `prefill` says so
+        (`<think>` and a newline); a prompt of plain text that ends with it says so itself.
         """
-        samples = []
         columns = {
             name: values
             for name, values in columns.items()
             if isinstance(values, Sequence) and len(values) == len(completions)
         }
+        samples: list[Sample] = []
+        unread: set[int] = set()
         for i, completion in enumerate(completions):
-            row = {name: columns[name][i] for name in COLUMNS if name in columns}
-            further = {name: columns[name][i] for name in columns if name not in COLUMNS}
-            if row.get("answer") is None:
-                row["answer"] = further.pop("solution", None)
-            if further and row.get("check") is None:
-                row["check"] = json.dumps(further, default=lambda value: None, sort_keys=True)
+            row = {name: values[i] for name, values in columns.items()}
+            row = {name: value for name, value in row.items() if name in COLUMNS or _is_json(value)}
             if completion_ids is not None:
                 row["completion_tokens"] = len(completion_ids[i])
-            row["prompt"] = as_turns(prompts[i], "user") if prompts is not None else ()
-            row["completion"] = completion
-            samples.append(Sample.from_row(row))
-        return self.rewards(samples)
+            if prompts is not None:
+                row["prompt"] = prompts[i]
+            sample = read_sample({**row, "completion": completion})
+            if isinstance(sample, Sample):
+                samples.append(sample)
+            else:
+                unread.add(i)
+        scores = iter(self.rewards(samples))
+        return [None if i in unread else next(scores) for i in range(len(completions))]
 
 
 class _Beginnings:
@@ -156,6 +163,14 @@ class _Beginnings:
             beginning = self._prompt.with_completion(said, completion_tokens=tokens)
             self._fault = self._scorer.hopeless(beginning, self._at_least)
         return self._fault
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def scorer_from(text: str) -> Scorer:

@@ -20,7 +20,6 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +27,7 @@ from curate.assets import cache_folder
 from curate.errors import RunError, UsageError
 from curate.sample import digest
 from curate.sources.files import extension, open_files
+from curate.sources.pin import hub_problem, is_commit, pin
 from curate.sources.row import BadRow
 from curate.step import Context
 
@@ -163,7 +163,7 @@ def _located(benchmark: Benchmark, context: Context) -> Benchmark:
 
 def items_file(benchmark: Benchmark, context: Context) -> Path:
     """The cached file of a benchmark's items, made now when it is not there; Unreadable."""
-    benchmark = benchmark.found(context)
+    benchmark = _at_commit(benchmark.found(context), context)
     said = {f.name: getattr(benchmark, f.name) for f in fields(benchmark) if f.name != "license"}
     content = _sha256(benchmark.file) if benchmark.file else None
     key = digest([VERSION, said | {"path": None, "file": content}])[:24]
@@ -175,6 +175,17 @@ def items_file(benchmark: Benchmark, context: Context) -> Path:
             raise Unreadable(f"{benchmark.origin} has no row with a question (columns {columns})")
         _write(items, cached)
     return cached
+
+
+def _at_commit(benchmark: Benchmark, context: Context) -> Benchmark:
+    """The same at a commit: a tag or branch would be kept in the cache for what it once was."""
+    if benchmark.dataset is None or benchmark.revision is None or is_commit(benchmark.revision):
+        return benchmark
+    try:
+        commit = pin(context, benchmark.dataset, benchmark.revision)
+    except RunError as error:
+        raise Unreadable(str(error)) from None
+    return replace(benchmark, revision=commit)
 
 
 def _sha256(path: Path) -> str:
@@ -256,7 +267,7 @@ def _hub_rows(benchmark: Benchmark) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The rows of a dataset on the Hub, at its revision."""
     import datasets
 
-    if problem := _hub_problem():
+    if problem := hub_problem():
         raise Unreadable(f"cannot read {benchmark.origin}: {problem}")
     datasets.disable_progress_bars()
     try:
@@ -279,20 +290,6 @@ def _hub_rows(benchmark: Benchmark) -> Iterator[tuple[int, Mapping[str, Any]]]:
     # as not checked with this reason, or stops the run where it is required.
     except Exception as error:
         raise Unreadable(f"cannot read {benchmark.origin}: {_line(error)}") from error
-
-
-@cache
-def _hub_problem() -> str | None:
-    """Why the Hub cannot be reached, asked once a process: `load_dataset` tries for 24 seconds, for
-    every benchmark again (measured).
-    """
-    from huggingface_hub import constants, get_session
-
-    try:
-        get_session().head(constants.ENDPOINT, timeout=10)
-    except Exception as error:  # the transport's own, as above
-        return f"the Hub cannot be reached: {_line(error)}"
-    return None
 
 
 def _line(error: Exception) -> str:

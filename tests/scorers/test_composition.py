@@ -144,7 +144,7 @@ def test_is_hopeless_when_what_decides_is() -> None:
 def test_is_named_by_its_rules() -> None:
     rule = FirstOf(Agreed(MathAnswer(), Length(maximum=9)), Judge(engine="http://a/v1", model="V3"))
     assert rule.name == "FirstOf(Agreed(MathAnswer; Length:maximum=9); Judge:model=V3)"
-    assert rule.__name__ == "FirstOf"
+    assert rule.__name__ == rule.name
 
 
 @pytest.mark.parametrize("name", ["FirstOf", "AllOf", "Agreed"])

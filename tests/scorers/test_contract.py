@@ -81,7 +81,7 @@ def test_the_same_grade_as_filter_as_acceptance_and_as_reward(
     assert rewards == scorer.rewards([sample, sample])
     if type(scorer).rewards is Scorer.rewards:  # no scale of its own
         assert rewards == [verdict.score] * 2
-    assert scorer.__name__ == type(scorer).__name__
+    assert scorer.__name__ == scorer.name
 
 
 @every_scorer

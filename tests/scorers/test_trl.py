@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import math
 import random
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from curate.cli import main
 from curate.scorers import (
     CosineScaled,
+    LanguageConsistency,
     MathAnswer,
     RelativeLength,
     RepetitionPenalty,
+    Scorer,
     SoftOverlong,
     ThinkFormat,
     trl_rewards,
@@ -166,7 +172,7 @@ def test_the_trainer_of_grpo_takes_our_scorers(tmp_path: Path) -> None:
     assert len(logged) == 2
     unjudged = 0
     for row in logged:
-        found = {rule.__name__: row[f"rewards/{rule.__name__}/mean"] for rule in REWARDS}
+        found = {type(rule).__name__: row[f"rewards/{rule.name}/mean"] for rule in REWARDS}
         assert found["ThinkFormat"] == 0.0  # a model that no one has trained says nonsense
         assert found["SoftOverlong"] < -0.5  # to the limit, nearly always
         assert -1.0 <= found["RepetitionPenalty"] < 0.0
@@ -174,3 +180,120 @@ def test_the_trainer_of_grpo_takes_our_scorers(tmp_path: Path) -> None:
         unjudged += found["MathAnswer"] is None
         assert row["reward"] is not None and row["reward_std"] > 0
     assert unjudged == 1  # a step is a prompt, and one has no gold answer: the other rules count
+
+
+TOLD = [
+    MathAnswer(),
+    ThinkFormat(),
+    LanguageConsistency(min_words=2),
+    LanguageConsistency(language="zh", min_words=2),
+]
+WEIGHTS = [1.0, 0.5, 0.25, 2.0]
+SAID = [
+    "3 and 4 make seven.\n</think>\n\nIt is \\boxed{7}.",
+    "\u4e09 and \u56db make seven of them.\n</think>\n\nIt is \\boxed{8}.",
+    "<think>\n3 and 4 make seven.\n</think>\n\n\\boxed{7^{70000000} - 3^{9^{9}}}",
+    "3 and 4 make seven, so it is \\boxed{7}.",
+]
+TEMPLATE = (
+    "{% for m in messages %}<s>{{ m.role }}\n{{ m.content }}</s>{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant\n<think>\n{% endif %}"
+)
+
+
+def said_by(trainer_prompts: list[Any], trainer: Any) -> dict[str, Any]:
+    """Answers for TRL's `rollout_func`: the four of SAID for each prompt, instead of nonsense."""
+    tokenizer = trainer.processing_class
+    asked = [
+        tokenizer(p)["input_ids"]
+        if isinstance(p, str)
+        else tokenizer.apply_chat_template(p, add_generation_prompt=True, return_dict=True)[
+            "input_ids"
+        ]
+        for p in trainer_prompts
+    ]
+    said = [tokenizer(SAID[i % len(SAID)])["input_ids"] for i in range(len(asked))]
+    return {
+        "prompt_ids": asked,
+        "completion_ids": said,
+        "logprobs": [[0.0] * len(ids) for ids in said],
+    }
+
+
+def trained(rows: list[dict[str, Any]], folder: Path) -> tuple[list[Any], list[Any]]:
+    """What GRPOTrainer logged of every completion, and in the mean of each step."""
+    import pyarrow.parquet as pq
+    from datasets import Dataset
+
+    transformers = pytest.importorskip("transformers", reason="TRL needs it")
+    place = write_tiny_model(folder / "tiny")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(place)
+    tokenizer.chat_template = TEMPLATE
+    arguments = trl.GRPOConfig(
+        output_dir=str(folder / "out"),
+        use_cpu=True,
+        bf16=False,
+        max_steps=len(rows),
+        logging_steps=1,
+        per_device_train_batch_size=len(SAID),
+        num_generations=len(SAID),
+        reward_weights=WEIGHTS,
+        log_completions=True,
+        shuffle_dataset=False,
+        save_strategy="no",
+        report_to=[],
+    )
+    config = transformers.AutoConfig.from_pretrained(place)
+    trainer = trl.GRPOTrainer(
+        model=transformers.AutoModelForCausalLM.from_config(config).float(),
+        args=arguments,
+        reward_funcs=list(TOLD),
+        processing_class=tokenizer,
+        train_dataset=Dataset.from_list(rows),
+        rollout_func=said_by,
+    )
+    trainer.train()
+    files = sorted((folder / "out/completions").glob("*.parquet"))
+    completions = [row for path in files for row in pq.read_table(path).to_pylist()]
+    return completions, [row for row in trainer.state.log_history if "reward" in row]
+
+
+def scored(rule: Scorer, rows: list[dict[str, Any]], folder: Path) -> list[float | None]:
+    """What `curate score` says of these rows."""
+    path, out = folder / "rows.jsonl", folder / "scored.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["score", rule.name, str(path), "--out", str(out)]) == 0
+    return [json.loads(line)["score"] for line in out.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("style", ["turns", "text"])
+def test_what_the_trainer_logs_is_what_curate_score_says(style: str, tmp_path: Path) -> None:
+    """Two rules of one class, a prompt that nobody can judge, `<think>` opened by the prompt; the
+    trainer runs in a thread, where math_verify alone has no timeout.
+    """
+    asked: dict[str, Any] = {"prompt": "User: What is 3 + 4?\nAssistant: <think>\n"}
+    if style == "turns":
+        turns = [{"role": "user", "content": "What is 3 + 4?"}]
+        asked = {"prompt": turns, "prefill": "<think>\n"}
+    golds = ["7", None, "8"]
+    with ThreadPoolExecutor(1) as thread:
+        rows = [{**asked, "answer": gold} for gold in golds]
+        completions, steps = thread.submit(trained, rows, tmp_path).result(timeout=300)
+    judged = [{**asked, "answer": gold, "completion": text} for gold in golds for text in SAID]
+    expected = [scored(rule, judged, tmp_path) for rule in TOLD]
+    assert len(completions) == len(judged) == 12 and len(steps) == 3
+    totals = [0.0] * len(judged)
+    for rule, scores, weight in zip(TOLD, expected, WEIGHTS, strict=True):
+        logged = [row[rule.name] for row in completions]
+        none = [None if value is None or math.isnan(value) else value for value in logged]
+        assert none == pytest.approx(scores)
+        totals = [t + weight * (s or 0.0) for t, s in zip(totals, scores, strict=True)]
+        for step, row in enumerate(steps):
+            said = [s for s in scores[step * 4 : step * 4 + 4] if s is not None]
+            mean = row[f"rewards/{rule.name}/mean"]
+            assert mean == pytest.approx(sum(said) / len(said)) if said else mean is None
+    for step, row in enumerate(steps):
+        assert row["reward"] == pytest.approx(sum(totals[step * 4 : step * 4 + 4]) / 4)
+    assert expected[0] == [1.0, 0.0, 0.0, 0.0, *[None] * 4, 0.0, 1.0, 0.0, 0.0]
+    assert expected[1] == [1.0, 1.0, 1.0, 0.0] * 3
+    assert expected[2] != expected[3]
