@@ -119,6 +119,8 @@ class Campaign:
             if number % AGAIN_EVERY == 0:
                 self.check_again(place)
             self.change()
+            told = json.dumps(vars(self.tally), indent=1)
+            (self.folder / "tally.json").write_text(told)
 
     def build(self, place: Path, number: int, shard_bytes: int) -> None:
         """The dataset folder as it is now."""

@@ -63,11 +63,12 @@ def serve(log: Path) -> None:
     """Forks for every line of standard input."""
     import huggingface_hub.hf_api  # noqa: F401
 
-    import curate.sinks.difference  # noqa: F401
-    import curate.sinks.release as release
+    import curate.sinks.difference
+    import curate.sinks.release  # noqa: F401
     from curate.cli import main
+    from curate.sinks import hub_errors
 
-    release.FIRST_WAIT_S = FIRST_WAIT_S
+    hub_errors.FIRST_WAIT_S = FIRST_WAIT_S
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

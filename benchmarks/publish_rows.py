@@ -87,7 +87,7 @@ def _row(chance: random.Random, source: str, characters: int, sentences: Sequenc
     text = f"<think>\n{_text(chance, length, sentences)}\n</think>\n\\boxed{{{answer}}}"
     name = prompt_id(source, problem, None)
     k = chance.randint(0, 7)
-    sample = Sample(
+    values: dict[str, Any] = {
         **{"prompt_id": name, "id": f"{name}-{chance.getrandbits(32):08x}", "k": k},
         **{"problem": problem, "answer": answer, "domain": "math", "source": source},
         **{"source_id": f"{source}-{chance.getrandbits(30)}", "license": "MIT", "language": "en"},
@@ -95,13 +95,13 @@ def _row(chance: random.Random, source: str, characters: int, sentences: Sequenc
         **{"model": "deepseek-r1", "model_revision": "f7361cd9", "finish_reason": "stop"},
         **{"prompt_tokens": len(problem) // 4, "completion_tokens": len(text) // 4},
         **{"seed": chance.getrandbits(62), "samples_tried": 8, "samples_correct": k},
-    )
+    }
     verdicts = {
         "MathAnswer": Verdict(1.0, f"{answer} equals {answer}"),
         "ThinkFormat": Verdict(1.0, "one block of thought"),
         "LanguageConsistency": Verdict(1.0 - chance.random() / 20, "words of English"),
     }
-    return sample.with_completion(text).with_verdicts(verdicts).to_row()
+    return Sample(**values).with_completion(text).with_verdicts(verdicts).to_row()
 
 
 def _text(chance: random.Random, length: float, sentences: Sequence[str]) -> str:

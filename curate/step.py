@@ -108,6 +108,8 @@ class Step(PipelineStep):
     """Needs the samples of a prompt one after the other."""
     writes: tuple[str, ...] = ()
     """Names that it makes in the run directory, besides what every run has there."""
+    in_pilot: ClassVar[bool] = True
+    """False for what acts outside of the run or takes hours: a pilot leaves it out."""
     counts_itself: ClassVar[bool] = False
     """Reports its own numbers to the ledger; for others the runner counts what goes in and out."""
 

@@ -10,7 +10,6 @@ compares them on sums that no training set has. Both SFTs take as many steps of 
 are alike in length, so they see the same tokens.
 """
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from curate import Step, pipeline
@@ -25,22 +24,18 @@ from filters import boxed_format, correct_answer, language_consistent, readable
 SUMS = "reasoning-gym:chain_sum?min_terms=2&max_terms=2&min_digits=1&max_digits=1&size=2000"
 HELD_OUT = "pipelines/prompts/held_out_sums.jsonl"
 """80 of the 200 sums and differences of two digits; the others are for training."""
-GOOD = [boxed_format, correct_answer, *readable(), language_consistent()]
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much of everything; of `sums` two in five are held out."""
-
-    sums: int
-    steps: int
-    questions: int
-    rl_steps: int
-    held_out: int
-    answers: int
-
-
-SIZES = {"full": Size(200, 30, 4, 12, 80, 4), "smoke": Size(20, 2, 1, 1, 6, 1)}
+FEW_SHOT, REASON = "pipelines/prompts/few_shot.md", "pipelines/prompts/zero_shot_math.md"
+ARMS = {
+    "base": ("{base}", None),
+    "base, asked to reason": ("{base}", REASON),
+    "base, the teacher's examples": ("{base}", FEW_SHOT),
+    "SFT, unfiltered": ("OUT/unfiltered-{seed}", None),
+    "SFT, curated": ("OUT/curated-{seed}", None),
+    "SFT, curated, then GRPO": ("OUT/rl-{seed}", None),
+}
+"""What is compared: a model, and the template that it is asked with."""
+FULL = {"sums": 200, "steps": 30, "rl_steps": 12, "questions": 4, "test": 80, "k": 4, "slots": 8}
+SMOKE = {"sums": 20, "steps": 2, "rl_steps": 1, "questions": 1, "test": 6, "k": 1, "slots": 2}
 
 
 @pipeline
@@ -53,36 +48,29 @@ def tiny_r1(
     out: str = "runs/tiny_r1",
 ) -> list[Step]:
     """Teacher, curated set, SFT, GRPO and evaluation, with the unfiltered set beside it."""
-    size, base = SIZES[scale], student or str(embedded_student())
+    size, base = SMOKE if scale == "smoke" else FULL, student or str(embedded_student())
+    good = [boxed_format, correct_answer, *readable(), language_consistent()]
     steps: list[Step] = []
     for seed in range(seeds):
-        asked = {"seed": seed, "concurrency": concurrency, "store": store}
-        taught: dict[str, Any] = {"max_steps": size.steps, "batch": 8, "per_device": 8}
-        taught |= {"seed": seed, "learning_rate": 1e-4, "max_length": 256, "bf16": True}
-        sums = [Prompts(SUMS, limit=size.sums), Decontaminate(HELD_OUT)]
-        shown = {"template": "pipelines/prompts/few_shot.md", **asked}
-        raw = Generate("local", samples=1, keep="all", accept=[], **shown)
-        steps += [*sums, raw, SFT(base, out=f"unfiltered-{seed}", **taught)]
-        sums = [Prompts(SUMS, limit=size.sums), Decontaminate(HELD_OUT)]
-        good = Generate("local", samples=8, keep=1, accept=GOOD, **shown)
-        steps += [*sums, good, DatasetFolder(card="cards/cold_start.md")][: 4 if not seed else 3]
+        asked: dict[str, Any] = {"concurrency": concurrency or size["slots"], "store": store}
+        asked["seed"] = seed
+        trained: dict[str, Any] = {"seed": seed, "per_device": 8, "bf16": True}
+        taught = {**trained, "batch": 8, "max_steps": size["steps"], "max_length": 256}
+        taught["learning_rate"] = 1e-4  # 24 steps: of held-out sums 8 % right before, 72 % after
+        steps += [Prompts(SUMS, limit=size["sums"]), Decontaminate(HELD_OUT)]
+        steps += [Generate(samples=1, keep="all", accept=[], template=FEW_SHOT, **asked)]
+        steps += [SFT(base, out=f"unfiltered-{seed}", **taught)]
+        steps += [Prompts(SUMS, limit=size["sums"]), Decontaminate(HELD_OUT)]
+        steps += [Generate(samples=8, accept=good, template=FEW_SHOT, **asked)]
+        steps += [] if seed else [DatasetFolder(card="cards/cold_start.md")]
         steps += [SFT(base, out=f"curated-{seed}", **taught)]
-        rewarded = [MathAnswer(), ThinkFormat("boxed")]
-        grouped = {"generations": 8, "batch": size.questions, "per_device": 8, "rollout_steps": 1}
-        grouped |= {"max_completion_length": 64, "max_steps": size.rl_steps, "beta": 0.0}
-        grouped |= {"learning_rate": 5e-6, "seed": seed, "bf16": True, "reference_steps": None}
-        steps += [GRPO(f"OUT/curated-{seed}", rewarded, out=f"rl-{seed}", **grouped)]
-        for name, model, template in (
-            ("base", base, None),
-            ("base, asked to reason", base, "zero_shot_math"),
-            ("base, the teacher's examples", base, "few_shot"),
-            ("SFT, unfiltered", f"OUT/unfiltered-{seed}", None),
-            ("SFT, curated", f"OUT/curated-{seed}", None),
-            ("SFT, curated, then GRPO", f"OUT/rl-{seed}", None),
-        ):
-            asked["template"] = template and f"pipelines/prompts/{template}.md"
-            k = size.answers
-            answers = Generate(f"local:{model}", samples=k, keep="all", accept=[], **asked)
+        trained |= {"batch": size["questions"], "max_steps": size["rl_steps"], "rollout_steps": 1}
+        trained |= {"generations": 8, "max_completion_length": 64, "reference_steps": None}
+        rewards = [MathAnswer(), ThinkFormat("boxed")]
+        steps += [GRPO(f"OUT/curated-{seed}", rewards, out=f"rl-{seed}", beta=0.0, **trained)]
+        for name, (model, template) in ARMS.items():
+            k, engine = size["k"], "local:" + model.format(base=base, seed=seed)
+            answers = Generate(engine, template=template, samples=k, keep="all", accept=[], **asked)
             scores = Evaluation(name, MathAnswer(), k=k, strict=boxed_format, seed=seed)
-            steps += [Prompts(HELD_OUT, limit=size.held_out), answers, scores]
+            steps += [Prompts(HELD_OUT, limit=size["test"]), answers, scores]
     return steps

@@ -22,8 +22,8 @@ from curate.errors import EngineError, UsageError
 from curate.notice import notice
 
 ALLOWED = (
-    "'local', local:DIR for a trained model, vllm:MODEL, or addresses such as"
-    " http://HOST:8000/v1,http://OTHER:8000/v1"
+    "'local' or addresses such as http://HOST:8000/v1,http://OTHER:8000/v1, or vllm:MODEL,"
+    " or local:DIR for a trained model"
 )
 _REACH_S = 10.0
 

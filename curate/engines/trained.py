@@ -27,9 +27,13 @@ _ANSWERING = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_te
 class TrainedEngine(LocalEngine):
     """A trained model's folder, converted when the server starts; `slots` requests at a time."""
 
+    revision: str | None
+    license: str | None
+
     def __init__(self, spec: str, out: Path, *, slots: int | None = None) -> None:
         self.slots = slots or self.default_concurrency
         self.log, self._server = out / "engine.log", None
+        self.model, self.license = trained_name(spec), None
         self.folder = Path(spec.removeprefix(TRAINED))
         files = model_files(self.folder)
         if not any(path.match(FILES) for path in files):
@@ -37,7 +41,6 @@ class TrainedEngine(LocalEngine):
                 f"there is no trained model in {self.folder} (no *.safetensors); name the folder "
                 "that a trainer wrote, as in engine=local:OUT/student after SFT(…)"
             )
-        self.model, self.license = trained_name(spec), None
         self.revision = revision_of(files)
 
     def file(self) -> Path:

@@ -213,8 +213,9 @@ def _shape_of(about: Mapping[str, Any], path: Path) -> Shape:
         "mlp_bias": False,
         "dtype": "float32",
         **{
-            f"{theirs}_token_id": int(about[f"tokenizer.ggml.{ours}_token_id"].contents())
+            f"{theirs}_token_id": int(about[field].contents())
             for theirs, ours in (("bos", "bos"), ("eos", "eos"), ("pad", "padding"))
+            if (field := f"tokenizer.ggml.{ours}_token_id") in about
         },
     }
     return Shape(

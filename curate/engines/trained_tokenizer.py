@@ -16,6 +16,9 @@ from curate.errors import EngineError
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
 """llama.cpp's kinds of tokens."""
 
+NO_MERGE = ["<none> <none>"]
+"""An empty list cannot be written; text is single bytes before merging, so this joins nothing."""
+
 _LETTERS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
@@ -61,7 +64,7 @@ def write_tokenizer(writer: Any, folder: Path, config: Mapping[str, Any]) -> Non
     writer.add_token_list([word for word, _ in listed])
     writer.add_token_types([kind for _, kind in listed])
     merges = model["merges"]
-    writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges] or ["a b"])
+    writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges] or NO_MERGE)
     writer.add_add_bos_token(bool(about.get("add_bos_token")))
     by_name = {word: index for index, (word, _) in words.items()}
     for theirs, ours in _SPECIAL.items():
@@ -143,7 +146,8 @@ def read_tokenizer(about: Mapping[str, Any], folder: Path) -> None:
     }
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
     for theirs, ours in _SPECIAL.items():
-        config[theirs] = words[say(f"ggml.{ours}_token_id")]
+        if f"tokenizer.ggml.{ours}_token_id" in about:
+            config[theirs] = words[say(f"ggml.{ours}_token_id")]
     config["model_max_length"] = about["llama.context_length"].contents()
     (folder / "tokenizer.json").write_text(
         json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8"

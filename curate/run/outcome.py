@@ -10,7 +10,7 @@ from typing import Any
 
 from curate.errors import UsageError
 from curate.run.prices import Prices, cost_of, prices_near
-from curate.sinks.card import funnel_row, kind_of
+from curate.sinks.card import funnel_row, kind_of, of_kind
 from curate.sinks.markdown import number, percent
 from curate.sinks.provenance import read_json
 from curate.sinks.shards import read_rows
@@ -108,15 +108,15 @@ class Outcome:
         """What a mix took, and which benchmarks the rows were compared with."""
         notes = self.manifest.get("notes") or {}
         found = [
-            (f"mix, {of['target']}", f"{of['taken']:,} of {of['wanted']:,} {notes['mix']['unit']}")
-            for of in notes.get("mix", {}).get("targets", ())
+            (f"mix, {of['target']}", f"{of['taken']:,} of {of['wanted']:,} {mix['unit']}")
+            for _, mix in of_kind(notes, "mix")
+            for of in mix["targets"]
         ]
-        compared = notes.get("decontamination", {})
-        if compared:
+        for _, compared in of_kind(notes, "decontamination"):
             checked = ", ".join(sorted(compared["checked"])) or "none"
             found.append(("benchmarks checked", checked))
-        if missing := compared.get("not_checked"):
-            found.append(("benchmarks not checked", ", ".join(sorted(missing))))
+            if missing := compared.get("not_checked"):
+                found.append(("benchmarks not checked", ", ".join(sorted(missing))))
         return found
 
     def lengths(self) -> list[tuple[str, list[str]]]:
@@ -133,6 +133,13 @@ class Outcome:
             if lengths
         ]
 
+    def own_reports(self) -> list[tuple[str, Path]]:
+        """What steps have written of their own work: evaluations and trainings."""
+        named = {"Evaluation": self.out / "evaluation.md"}
+        trained = sorted(path.parent for path in self.out.glob("*/training.json"))
+        named |= {f"Training of {folder.name}": folder / "report.txt" for folder in trained}
+        return [(title, path) for title, path in named.items() if path.exists()]
+
     def places(self) -> list[tuple[str, Path]]:
         """What is where, of what is there."""
         named = {
@@ -140,6 +147,7 @@ class Outcome:
             "card": self.out / "dataset/README.md",
             "refused rows": self.out / "rejected",
             "page": self.out / "report.html",
+            "evaluation": self.out / "evaluation.md",
             "contamination": self.out / "contamination.md",
         }
         return [(name, path) for name, path in named.items() if path.exists()]

@@ -66,6 +66,10 @@ class Pilot:
 class PilotRun(Run):
     """A run that ends with its numbers; its dataset is nobody's."""
 
+    @staticmethod
+    def listed(steps: list[Any]) -> list[Any]:
+        return [step for step in steps if getattr(step, "in_pilot", True)]
+
     def finish(self, seconds: float) -> None:
         self.manifest.set(status="done")
 

@@ -106,7 +106,8 @@ class Plan:
             return
         sort = needs_sorting(inside, self._together)
         if isinstance(item, Stage):
-            tasks = item.tasks or self.tasks
+            whole = any(getattr(step, "is_whole", False) for step in inside)
+            tasks = 1 if whole else item.tasks or self.tasks
             self._new(PlannedStage(inside, tasks, sort, by_hand=True, gpus=item.gpus))
         else:
             if begins_stage(item, self.chains[-1], sort):
@@ -160,9 +161,10 @@ def begins_stage(step: Any, before: PlannedStage, sort: bool) -> bool:
 
     Two steps that generate would use the engine's slots twice over, so each has its own stage.
     """
-    alone = before.by_hand or any(
-        getattr(s, "is_source", False) or getattr(s, "is_whole", False) for s in before.steps[-1:]
-    )
+    last = before.steps[-1] if before.steps else None
+    is_idle = getattr(step, "is_sink", False) and not getattr(step, "is_whole", False)
+    alone = before.by_hand or getattr(last, "is_source", False)
+    alone = alone or (getattr(last, "is_whole", False) and not is_idle)
     generates = getattr(step, "is_generator", False)
     second = generates and any(getattr(s, "is_generator", False) for s in before.steps)
     return bool(alone or sort or second or getattr(step, "is_whole", False))

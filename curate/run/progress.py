@@ -20,6 +20,17 @@ WINDOW_S = 60.0
 says nothing of it.
 """
 
+OWN = {
+    "step": "step {step:,.0f} of {steps:,.0f}",
+    "loss": "loss {loss:.4g}",
+    "proved": "{proved:,.0f} rows proved",
+    "rows compared": "{rows compared:,.0f} rows compared",
+    "MB checked": "{MB checked:,.1f} MB checked",
+    "MB sent": "{MB sent:,.1f} of {of MB:,.1f} MB sent",
+    "MB read back": "{MB read back:,.1f} MB read back",
+}
+"""What steps report of their own work, a training or an upload."""
+
 
 class Progress:
     """The progress of one stage; numbers come per task and add up."""
@@ -95,6 +106,7 @@ class Progress:
         parts += self.load(numbers)
         if numbers["from_store"]:
             parts.append(f"{numbers['from_store']:,.0f} from the store")
+        parts += [text.format_map(numbers) for name, text in OWN.items() if numbers[name]]
         parts += [self.cost(numbers), self.time_left(numbers)]
         return ", ".join(p for p in parts if p)
 

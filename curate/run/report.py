@@ -19,7 +19,7 @@ from curate.run.outcome import PERCENTILES, Outcome, read_manifest, read_run
 from curate.sinks.atomic import write_text
 from curate.sinks.card import most
 from curate.sinks.markdown import number, one_line, percent, printable
-from curate.sinks.shards import read_rows
+from curate.sinks.shards import read_rows, shard_paths
 from curate.sinks.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -50,8 +50,10 @@ def text_report(out: Path) -> str:
     _print_rows(console, "Lengths", heads, ((name, *ps) for name, ps in report.lengths()))
     if report.statistics:
         _print_statistics(console, report.statistics)
-    else:
+    elif status != "done":
         console.print("\nThere is no dataset yet: the run has not come to its end.")
+    for title, path in report.own_reports():
+        console.print(f"\n{title}\n\n{path.read_text(encoding='utf-8').strip()}", soft_wrap=True)
     _print_rows(console, "Where", ("", ""), ((name, str(path)) for name, path in report.places()))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
@@ -196,7 +198,7 @@ def _rows_of(out: Path, id: str) -> Iterator[dict[str, Any]]:
     """Rows of dataset/ and rejected/ whose id or prompt_id begins with `id`."""
     import pyarrow.parquet as pq
 
-    for path in sorted((*out.glob("dataset/data/*.parquet"), *out.glob("rejected/*.parquet"))):
+    for path in (*shard_paths(out / "dataset"), *sorted(out.glob("rejected/*.parquet"))):
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 names = file.read_row_group(group, columns=["id", "prompt_id"]).to_pylist()

@@ -42,6 +42,7 @@ OURS = (
     "funnel.json",
     "report.html",
     "contamination.md",
+    "release.json",
     "dataset",
     "rejected",
     "stages",
@@ -77,7 +78,7 @@ class Run:
         self.context = Context(
             out=self.out, project=pipeline.root, pipeline_dir=pipeline.file.parent
         )
-        self.stages = cut(pipeline.function(**self.values), options.tasks)
+        self.stages = cut(self.listed(pipeline.function(**self.values)), options.tasks)
         self.table = executors.table_for(options.executor, pipeline.root, self.stages)
         for stage in self.stages:
             for step, label in zip(stage.steps, stage.labels, strict=True):
@@ -86,6 +87,11 @@ class Run:
                     step.prepare(self.context)
             if stage.decides:
                 stage.decides.facts = self.folder(stage) / "facts"
+
+    @staticmethod
+    def listed(steps: list[Any]) -> list[Any]:
+        """The steps of the pipeline's list that are run: all of them."""
+        return steps
 
     def go(self) -> None:
         """Runs what is not done yet; raises UsageError (nothing was done) or RunError (run again to

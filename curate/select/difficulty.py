@@ -109,8 +109,9 @@ def as_number(tag: Any) -> float | None:
 
 def rate_files(folder: Path) -> list[Path]:
     """The files of a run (its dataset and what it refused) or of a dataset folder."""
-    inside = [folder / "dataset" / "data", folder / "data", folder]
-    rows = next((f for place in inside if (f := sorted(place.glob("*.parquet")))), [])
+    inside = [(folder / "dataset", "[!.]*/*"), (folder, "data/*"), (folder, "*")]
+    found = (sorted(place.glob(f"{names}.parquet")) for place, names in inside)
+    rows = next(filter(None, found), [])
     if not rows:
         raise UsageError(f"Difficulty: there is no run or dataset with Parquet files in {folder}")
     return rows + sorted((folder / "rejected").glob("*.parquet"))

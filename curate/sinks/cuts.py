@@ -22,9 +22,15 @@ class Cuts:
     Pieces have 0.57 of `most` on average, and 13 % of them are ended by `most` itself (both follow
     from the exponential distribution of the first success).
 
-    >>> cuts = Cuts(40)
-    >>> [cuts({"prompt_id": name, "text": "0123456789"}) for name in "aabbccddee"]
-    [0, 0, 0, 0, 1, 1, 2, 2, 2, 2]
+    >>> def pieces(names):
+    ...     cuts = Cuts(100)
+    ...     numbers = [cuts({"prompt_id": name, "text": "12345678"}) for name in names]
+    ...     return [numbers.count(n) for n in range(numbers[-1] + 1)]
+    >>> names = [f"{n:02}" for n in range(40)]
+    >>> pieces(names)
+    [4, 4, 6, 4, 6, 4, 6, 4, 2]
+    >>> pieces(names[1:])
+    [3, 4, 6, 4, 6, 4, 6, 4, 2]
     """
 
     def __init__(self, most: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from difflib import ndiff
@@ -41,9 +40,11 @@ class About:
         return asdict(self)
 
 
-def about(before: Side, after: Side) -> About:
-    """Compares what stands beside the rows."""
+def about(before: Side, after: Side, *, shards: bool) -> About:
+    """Compares what stands beside the rows; `shards` says that the data files are others."""
     old, new = before.manifest, after.manifest
+    if not old or not new:  # one was not made by curate: there is nothing to compare
+        old = new = {}
     return About(
         files=files_changed(kept_files(before), kept_files(after)),
         told=tuple(n for n in TOLD if before.file(n) != after.file(n)),
@@ -51,7 +52,7 @@ def about(before: Side, after: Side) -> About:
         engine=changed(old.get("engine"), new.get("engine")),
         packages=changed(old.get("packages"), new.get("packages")),
         steps=steps_changed(old.get("steps"), new.get("steps")),
-        shards=contents(before) != contents(after),
+        shards=shards,
     )
 
 
@@ -92,18 +93,3 @@ def steps_changed(old: Any, new: Any) -> tuple[str, ...]:
     """
     before, after = ([spell(step) for step in steps or []] for steps in (old, new))
     return tuple(line for line in ndiff(before, after) if line[:1] in "+-")
-
-
-def contents(side: Side) -> list[tuple[str, int, str]]:
-    """The data files by name, size, and what their footers say: equal files have equal ones."""
-    import pyarrow.parquet as pq
-
-    found: list[tuple[str, int, str]] = []
-    for part in side.parts:
-        with pq.ParquetFile(part.path) as file:
-            footer = json.dumps(file.metadata.to_dict(), default=str, sort_keys=True)
-        digest = hashlib.sha256(footer.encode()).hexdigest()
-        found.append(
-            (part.path.relative_to(side.folder).as_posix(), part.path.stat().st_size, digest)
-        )
-    return found

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DIMENSIONS = ("domain", "source", "license", "language", "model", "model_revision")
 LENGTHS = ("prompt_tokens", "completion_tokens")
 YIELDS = ("samples_tried", "samples_correct", "pass_rate")
+COLUMNS = ("prompt_id", *DIMENSIONS, *LENGTHS, *YIELDS, "verdicts")
+"""What `Totals.add` reads."""
 VERDICTS = "list<struct<name: string, score: float, reason: string>>"
 
 

@@ -56,7 +56,7 @@ class OnPolicyDistill(PromptTrainer):
 
     def __init__(self, model: str, *, teacher: str, **options: Any) -> None:
         super().__init__(model, **options)
-        self.teacher: str = teacher
+        self.teacher = teacher
 
     def defaults(self) -> dict[str, Any]:
         return {
@@ -68,7 +68,7 @@ class OnPolicyDistill(PromptTrainer):
     def prepare(self, context: Context) -> None:
         check_rate(self.model, self.further)
         super().prepare(context)
-        self.find_model(self.teacher)
+        self.find_model(str(self.teacher))
 
     def build(self, job: Job, arguments: Any, tokenizer: Any, data: Any, watch: Any) -> Any:
         trl: Any = importlib.import_module("trl")

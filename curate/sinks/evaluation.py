@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from datatrove.data import Document
 
 from curate import __version__
 from curate.errors import RunError, UsageError
-from curate.sample import Sample
+from curate.sample import Sample, is_prompt_document
 from curate.scorers.scorer import Scorer
 from curate.select.by_domain import ByDomain, rules_for
 from curate.select.keep import Grade, Keep
@@ -29,6 +31,7 @@ from curate.sinks.atomic import write_text
 from curate.sinks.evaluation_numbers import Tally, problem_of
 from curate.sinks.evaluation_table import table
 from curate.sinks.provenance import public, read_json
+from curate.sinks.sorting import sorted_rows
 from curate.step import Step, grouped, plain
 
 Rule = Scorer | Keep | ByDomain
@@ -36,18 +39,20 @@ FOLDER, TABLE = "evaluation", "evaluation.md"
 BATCH = 256
 """Answers that are judged at a time: the hard ones side by side, in the pool."""
 MOST_SAMPLES = 1_000
+LONGEST_NAME = 120
+PLACE = ("prompt_id", "k", "id")
+"""By what answers are sorted."""
 RUNS_PROGRAMS = ("CodeTests", "PassedTests")
 """Rules whose answers are programs, which say the same in too many ways to be counted as votes."""
-OF_PROMPTS = ("refused", "budget_spent", "template_unfilled", "ByDomain:no_rule")
 
 
 class Evaluation(Step):
     """Judges all answers to each problem and writes what they come to; yields them again.
 
-    Takes all samples: `Generate(keep="all", accept=[])`, which leaves none out; problems that it
-    could not ask and problems with fewer answers than `k` are told. An answer is right when `rule`
-    accepts it; what the rule cannot judge is not right, and is told apart. Problems whose gold
-    answer the rule cannot read say nothing of the model and are left out, as `gold_unusable`.
+    Takes all samples, in any order: `Generate(keep="all", accept=[])` leaves none out. Problems
+    that it could not ask and problems with fewer answers than `k` are told. An answer is right when
+    `rule` accepts it; what the rule cannot judge is not right, and is told apart. Problems whose
+    gold answer the rule cannot read say nothing of the model: left out, as `gold_unusable`.
 
     Args:
         name: what is evaluated, a row of the table; None for the model that answered.
@@ -58,11 +63,13 @@ class Evaluation(Step):
         reference: figures of others for the same, in percent, by who says them.
         seed: of several runs of the same; their mean is one row.
 
-    Raises RunError when no answer can be judged, or the answers to a problem do not come together.
+    Raises RunError when no answer can be judged, or one comes twice. Sorts them on disk, by prompt
+    and number of the sample: about 0.5 GB of memory for any size.
     """
 
     is_whole = True
     is_sink = True
+    in_pilot = False
     writes = (FOLDER, TABLE)
 
     def __init__(
@@ -95,13 +102,23 @@ class Evaluation(Step):
     ) -> Iterator[Document]:
         if self.context is None:
             raise UsageError("Evaluation runs inside a pipeline: curate run FILE")
-        self.tally, self._seen = Tally(), set[str]()
-        self._unusable = 0
-        for groups in _batches(grouped(data or ())):
+        self.tally, self._unusable = Tally(), 0
+        scratch = self.context.out / FOLDER / ".sort"
+        shutil.rmtree(scratch, ignore_errors=True)  # of an attempt that was killed
+        rows = sorted_rows(self._rows(data or ()), scratch, key=itemgetter(*PLACE))
+        documents = (Sample.from_row(row).to_document() for row in rows)
+        for groups in _batches(grouped(documents)):
             judged = self._judge(groups)
-            self.context.report({"samples": self.tally.samples, "problems": len(self._seen)})
+            self.context.report({"samples": self.tally.samples})
             yield from judged
+        shutil.rmtree(scratch, ignore_errors=True)
         self._write(self.context.out)
+
+    def _rows(self, data: Iterable[Document]) -> Iterator[dict[str, Any]]:
+        for document in data:
+            if is_prompt_document(document):
+                raise RunError(f"{self.label}: a prompt without answer came in; ask Generate first")
+            yield Sample.from_document(document).to_row()
 
     def _judge(self, groups: Sequence[list[Document]]) -> list[Document]:
         """Counts the problems of a batch; its documents, which carry their verdicts from now on."""
@@ -118,15 +135,11 @@ class Evaluation(Step):
 
     def _is_usable(self, group: list[Document]) -> bool:
         """False for a problem whose gold answer nobody can read: its answers are dropped."""
-        first = Sample.from_document(group[0])
-        if first.is_prompt:
-            raise RunError(f"{self.label}: a prompt without answer came in; put Generate before it")
-        if first.prompt_id in self._seen:
+        if len({document.id for document in group}) < len(group):
             raise RunError(
-                f"{self.label}: the answers to problem {first.prompt_id} do not come together, or "
-                "two chains ask it; put Evaluation straight after its Generate"
+                f"{self.label}: an answer to {group[0].metadata['prompt_id']} comes twice"
             )
-        self._seen.add(first.prompt_id)
+        first = Sample.from_document(group[0])
         rules = rules_for(first.domain, [self.rule])
         problem = (
             next((p for rule in rules if (p := rule.scorer.gold_problem(first))), None)
@@ -163,7 +176,7 @@ class Evaluation(Step):
             )
         said, folder = self._said(out), out / FOLDER
         words = f"{said['benchmark']} {said['name']} {'' if self.seed is None else self.seed}"
-        file = folder / ("-".join(re.findall(r"[\w.]+", words.lower())).strip(".") + ".json")
+        file = folder / ("-".join(re.findall(r"\w[\w.]*", words.lower()))[:LONGEST_NAME] + ".json")
         if (before := read_json(file, None)) and before["number"] != said["number"]:
             raise RunError(
                 f"{self.label}: two evaluations on {said['benchmark']} are of {said['name']}; "

@@ -26,6 +26,10 @@ ASKED = (
 """The columns of a prompt, which reach the scorers."""
 
 
+SAVE_STEPS = 16
+"""A step of 512 long answers takes minutes, so this is about an hour."""
+
+
 class PromptTrainer(Trainer):
     """A trainer that is given prompts, each once, and lets the student answer."""
 
@@ -102,7 +106,6 @@ class GRPO(PromptTrainer):
     """
 
     config = "GRPOConfig"
-    save_steps = 20
     common_defaults = {"batch": settings.QUESTIONS, "max_length": None}  # noqa: RUF012
 
     def __init__(
@@ -141,13 +144,25 @@ class GRPO(PromptTrainer):
             )
         super().prepare(context)
 
+        every = self.arguments_of_trl()["save_steps"]
+        if every != self._rollouts(every):
+            raise UsageError(
+                f"GRPO: save_steps={every} is in the middle of a rollout of {self.rollout_steps} "
+                f"steps, which no checkpoint holds; choose {self._rollouts(every)}"
+            )
+
+    def _rollouts(self, steps: float) -> int:
+        """The steps of as many whole rollouts as it takes."""
+        rollout = self.rollout_steps * self.further.get("num_iterations", 1)
+        return -(-int(steps) // rollout) * rollout
+
     def in_step(self) -> int:
         return self.common.batch * self.generations
 
     def defaults(self) -> dict[str, Any]:
         if self.settings not in settings.GRPO:  # `prepare` says so
             return {"learning_rate": 0.0}
-        told = dict(settings.GRPO[self.settings])
+        told = {**settings.GRPO[self.settings], "save_steps": self._rollouts(SAVE_STEPS)}
         # An adapter's reference is the model without it, which stays as it was.
         if self.reference_steps and not self.common.lora and self.further.get("beta", 1.0):
             told |= {"sync_ref_model": True, "ref_model_mixup_alpha": 1.0}

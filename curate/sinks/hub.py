@@ -38,8 +38,8 @@ class Hub(Step):
         pull_request: propose the release instead; `curate publish` tags it after the merge.
     """
 
-    is_whole = True
     is_sink = True
+    in_pilot = False
     where = frozenset({"repo", "version", "private", "gated", "pull_request"})
 
     def __init__(
@@ -53,11 +53,8 @@ class Hub(Step):
     ) -> None:
         super().__init__()
         self.repo = repo
+        self.is_whole = repo is not None  # type: ignore[misc]
         self.wishes = Wishes(version, private, gated, pull_request)
-
-    @property
-    def writes(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (RELEASE,) if self.repo else ()
 
     def prepare(self, context: Context) -> None:
         """Refuses wrong arguments; before a run begins, a token that cannot publish too."""
@@ -70,6 +67,11 @@ class Hub(Step):
         if self.wishes.gated not in (None, "auto", "manual"):
             raise UsageError(f"Hub: gated is 'auto', 'manual' or None, not {self.wishes.gated!r}")
         is_done = read_json(context.out / "manifest.json", {}).get("status") == "done"
+        if is_done and read_json(context.out / RELEASE, {}).get("repo") != self.repo:
+            raise UsageError(
+                f"the run in {context.out} is complete and was not released as {self.repo}; "
+                f"release it with: curate publish {context.out} {self.repo}"
+            )
         if context.ledger is None and not is_done:  # not again in every task
             Remote(self.repo).who()
 

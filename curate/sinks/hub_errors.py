@@ -7,15 +7,22 @@ server that is down, an answer that was lost), and RunError, what a person must 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from curate.errors import CurateError, RunError
 
 LATER = frozenset({400, 408, 409, 412, 425, 429})
 """Refusals that may pass: 400 comes for an upload that was cut or an object that is not there."""
 ANY_TOKEN = re.compile(r"\b(?:hf|api_org)_[A-Za-z0-9_]{4,}")
+T = TypeVar("T")
+ATTEMPTS = 10
+"""In a row without progress; with the waits between them three minutes."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0
+PATIENCE_S = 900.0
+"""Where the Hub asks to wait for longer, a person decides."""
 SETTINGS = "https://huggingface.co/settings/tokens"
 
 
@@ -30,8 +37,35 @@ class Again(Exception):
         return self.args[0]
 
 
+def quiet(_: str) -> None:
+    """Says nothing."""
+
+
+def retried(
+    attempt: Callable[[], T],
+    *,
+    say: Callable[[str], None] = quiet,
+    progress: Callable[[], int] = lambda: 0,
+) -> T:
+    """Tries until it works, waiting longer each time, as long as the Hub asks at least; RunError
+    after ATTEMPTS in a row between which `progress` has not grown.
+    """
+    failures, reached = 0, 0
+    while True:
+        try:
+            return attempt()
+        except Again as again:
+            failures = 1 if progress() > reached else failures + 1
+            reached = progress()
+            if failures >= ATTEMPTS or again.wait_s > PATIENCE_S:
+                raise RunError(str(again)) from None
+            wait = max(again.wait_s, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (failures - 1)))
+            say(f"{str(again).partition('; ')[0]}; again in {wait:.1f} s")
+            time.sleep(wait)
+
+
 @contextmanager
-def asking(repo: str, what: str, *, retries: bool = True) -> Iterator[None]:
+def asking(repo: str, what: str) -> Iterator[None]:
     """Turns what the client raises in the block into Again or RunError; `what` is being done.
 
     The client's errors come from four libraries (its own, its HTTP client, the Xet store, the
@@ -42,8 +76,7 @@ def asking(repo: str, what: str, *, retries: bool = True) -> Iterator[None]:
     except (CurateError, Again):
         raise
     except Exception as error:
-        told = translated(error, repo, what)
-        raise told if retries or not isinstance(told, Again) else RunError(str(told)) from None
+        raise translated(error, repo, what) from None
 
 
 def translated(error: Exception, repo: str, what: str) -> Again | RunError:
@@ -74,6 +107,11 @@ def translated(error: Exception, repo: str, what: str) -> Again | RunError:
 def refused(response: Any, kinds: set[str], repo: str, what: str, said: str) -> Again | RunError:
     """What a status of the Hub means."""
     status = response.status_code
+    if status in (402, 403, 413, 507) and re.search(r"storage|quota|limit", said, re.IGNORECASE):
+        return RunError(
+            f"cannot {what}: {said}; free or buy room at https://huggingface.co/settings/billing, "
+            "then run the same command again, it continues"
+        )
     if status == 403 and "GatedRepoError" not in kinds:
         return RunError(
             f"cannot {what}: this token may not write to {repo} ({said}); make one with the "

@@ -78,7 +78,7 @@ def _check_devices(job: Job) -> bool:
         raise RunError(
             f"{job.step.label}: devices={asked}, and there are {there} GPUs here; choose "
             f"devices={there}, or give the task more: Stage([...], gpus={asked}), or gpus = "
-            f"{asked} under [tool.curate.executors.slurm.{type(job.step).__name__}] in pyproject.toml"
+            f"{asked} for {type(job.step).__name__} in pyproject.toml (docs/executors.md)"
         )
     return there > 0
 

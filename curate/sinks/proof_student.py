@@ -38,8 +38,8 @@ class Student:
                 own = self.tokenizer.get_chat_template()
             except ValueError:
                 raise RunError(
-                    "the student's tokenizer has no chat template, and the prompts are turns; set "
-                    "tokenizer.chat_template, or train on prompts and completions of plain text"
+                    "the student's tokenizer has no chat template, and the prompts are turns; give "
+                    "one (chat_template=FILE.jinja), or train on plain text"
                 ) from None
             added = self.tokenizer.get_added_vocab()
             self._rendering = look(self.render, own, eos=self.eos, tokens=added)

@@ -12,14 +12,13 @@ then merged.
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from curate.errors import RunError
-from curate.sinks.hub_errors import Again
+from curate.sinks.hub_errors import quiet, retried
 from curate.sinks.release_folder import CHANGELOG, README, RECORD, Content, LocalFolder, Stored
 from curate.sinks.release_plan import Plan, make_plan
 from curate.sinks.release_record import Release, read_record, release_at, untagged
@@ -30,11 +29,6 @@ from curate.step import unheard
 
 COMMIT_FILES = 100
 """Files of a commit that the Hub takes within its 60 s (hub-docs, storage-limits.md)."""
-ATTEMPTS = 10
-"""In a row without progress; with the waits between them three minutes."""
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 60.0
-PATIENCE_S = 900.0
-"""Where the Hub asks to wait for longer, a person decides."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +47,6 @@ class Wishes:
     """Download the version afterwards and compare every file."""
 
 
-T = TypeVar("T")
-
-
 class Released(NamedTuple):
     """What became of it."""
 
@@ -70,10 +61,6 @@ class Released(NamedTuple):
         """What a run's manifest says of it."""
         said = {"repo": self.repo, "version": self.version, "commit": self.commit}
         return said | ({"pull_request": self.pull_request} if self.pull_request else {})
-
-
-def quiet(_: str) -> None:
-    """Says nothing."""
 
 
 def publish(
@@ -106,7 +93,7 @@ def dry_run(folder: Path, repo: str, wishes: Wishes = Wishes()) -> str:
     publisher = Publisher.of(folder, repo, wishes)
     publisher.remote.who(writes=False)
     publisher.local.check()
-    return publisher.retried(publisher.foretell)
+    return retried(publisher.foretell)
 
 
 @dataclass
@@ -130,25 +117,11 @@ class Publisher:
         return cls(LocalFolder(folder), Remote(repo), wishes, wanted)
 
     def go(self) -> Released:
-        done = self.retried(self.attempt)
+        remote = self.remote
+        done = retried(self.attempt, say=self.say, progress=lambda: remote.sent_bytes)
         if self.wishes.verify and not done.pull_request:
-            self.retried(lambda: self.download(done))
+            retried(lambda: self.download(done), say=self.say)
         return done
-
-    def retried(self, attempt: Callable[[], T]) -> T:
-        """Tries until it works, waiting longer each time, as long as the Hub asks at least."""
-        failures, sent = 0, 0
-        while True:
-            try:
-                return attempt()
-            except Again as again:
-                failures = 1 if self.remote.sent_bytes > sent else failures + 1
-                sent = self.remote.sent_bytes
-                if failures >= ATTEMPTS or again.wait_s > PATIENCE_S:
-                    raise RunError(str(again)) from None
-                wait = max(again.wait_s, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (failures - 1)))
-                self.say(f"{str(again).partition('; ')[0]}; again in {wait:.1f} s")
-                time.sleep(wait)
 
     def attempt(self) -> Released:
         """Looks, and does what is missing."""

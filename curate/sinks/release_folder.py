@@ -137,8 +137,8 @@ class LocalFolder:
         card = self.files[README].read().decode("utf-8", errors="replace")
         if not re.match(r"---\n(?:.*\n)*?configs:\n(?:.*\n)*?---\n", card):
             raise RunError(
-                f"{README} in {self.folder} has no head that names `configs`, so the Hub would take "
-                "every file for rows; use a template of cards/, which writes it"
+                f"{README} in {self.folder} has no head that names `configs`, so every file would "
+                "be taken for rows; use a template of cards/, which writes it"
             )
         self._check_shards()
         leaks = list(self._leaks())

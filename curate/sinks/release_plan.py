@@ -140,7 +140,11 @@ def difference_to(
         told = with_release(card, remote.repo, newest.version.tag, list(local.rows_by_config))
         (new / README).write_text(told, encoding="utf-8")
         names = (newest.version.tag, "this folder")
-        return compare(old, new, names=names, report=local.report)
+
+        def report(numbers: Mapping[str, float]) -> None:
+            local.report({"rows compared": numbers.get("rows", 0)})
+
+        return compare(old, new, names=names, report=report)
 
 
 def link(path: Path, target: Path) -> None:

@@ -48,7 +48,7 @@ class Progress:
         self._open = False
 
     def report(self, numbers: Mapping[str, float]) -> None:
-        text = ", ".join(f"{number:,.1f} {name}" for name, number in numbers.items())
+        text = ", ".join(told(name, number) for name, number in numbers.items())
         now = time.monotonic()
         if self._is_terminal:
             sys.stderr.write(f"\r{text:<60}")
@@ -67,6 +67,15 @@ class Progress:
         if self._open:
             sys.stderr.write("\n")
             self._open = False
+
+
+def told(name: str, number: float) -> str:
+    """A number of the progress.
+
+    >>> told("MB sent", 12.34), told("rows compared", 2048)
+    ('12.3 MB sent', '2,048 rows compared')
+    """
+    return f"{number:,.1f} {name}" if name.startswith("MB") else f"{number:,.0f} {name}"
 
 
 def describe(plan: Plan, repo: str, state: State | None, newest: Release | None) -> str:
@@ -90,13 +99,13 @@ def describe(plan: Plan, repo: str, state: State | None, newest: Release | None)
 
 
 def listed(kind: str, files: dict[str, Content]) -> list[str]:
-    """Files of one kind with their sizes; the first ones, when they are many."""
-    lines = [f"  {kind:<10} {path} ({size(file.size)})" for path, file in sorted(files.items())]
-    if len(lines) <= LISTED:
-        return lines
-    rest = sorted(files.items())[LISTED:]
-    total = size(sum(file.size for _, file in rest))
-    return [*lines[:LISTED], f"  {kind:<10} … and {len(rest):,} more ({total})"]
+    """Files of one kind with their sizes, the hidden ones last; the first ones of many."""
+    paths = sorted(files, key=lambda path: (path.startswith("."), path))
+    lines = [f"  {kind:<10} {path} ({size(files[path].size)})" for path in paths[:LISTED]]
+    if rest := paths[LISTED:]:
+        total = size(sum(files[path].size for path in rest))
+        lines.append(f"  {kind:<10} … and {len(rest):,} more ({total})")
+    return lines
 
 
 def card_lines(plan: Plan) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from curate.errors import RunError, UsageError
-from curate.sinks.hub_errors import Again, asking, no_token
+from curate.sinks.hub_errors import Again, asking, no_token, retried
 from curate.sinks.release_folder import Content, Stored
 from curate.sinks.versions import Version, version_of_tag
 
@@ -76,8 +76,7 @@ class Remote:
             if writes:
                 raise no_token()
             return None
-        with asking(self.repo, "ask the Hub who you are", retries=False):
-            said = self.api.whoami()
+        said = retried(self._ask_who)
         role = ((said.get("auth") or {}).get("accessToken") or {}).get("role")
         if writes and role == "read":
             raise RunError(
@@ -85,6 +84,15 @@ class Remote:
                 "at https://huggingface.co/settings/tokens and set HF_TOKEN"
             )
         return said["name"]
+
+    def _ask_who(self) -> dict[str, Any]:
+        try:
+            with asking(self.repo, "ask the Hub who you are"):
+                return self.api.whoami()
+        except Again as again:
+            if not again.status:  # where nobody answers from the start, waiting does not help
+                raise RunError(str(again)) from None
+            raise
 
     def look(self) -> State | None:
         """The dataset as it is now; None when there is none that this token may see."""

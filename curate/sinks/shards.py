@@ -12,21 +12,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from curate.sample import schema
+from curate.sinks.cuts import Cuts
 from curate.sinks.provenance import read_json
-from curate.sinks.sorting import batches, text_bytes
 
 if TYPE_CHECKING:
     import pyarrow
 
 Row = Mapping[str, Any]
 
+# What is cut by its content (see `curate.sinks.cuts`) and by it alone is the same in the next
+# version, where the Hub's store has it already. Measured by `benchmarks.publish xet`.
+#
 # The Hub's viewer and `datasets` read row groups of at most 100 MB; a page of the viewer reads
-# whole groups where the page index cannot help, and chains of thought are 20 to 60 kB a row: 32 MB
-# is about 1,000 of them.
-ROW_GROUP_BYTES = 32_000_000
-# What `datasets` writes by default. Of a shard with 30 rows replaced in 30,000 11 % is new to the
-# Hub's store with content-defined chunks, 67 % without; it costs 1.5 % of size.
-CHUNKING = {"min_chunk_size": 256 * 1024, "max_chunk_size": 1024 * 1024, "norm_level": 0}
+# whole groups where the page index cannot help. Chains of thought are 20 to 60 kB a row.
+ROW_GROUP_BYTES = 8_000_000
+# A row that comes or goes moves the ends of pages up to the end of its row group, or until a long
+# text ends a page in both versions: soon in pages as short as a text. Arrow's own content-defined
+# pages need eight texts for a page and count them through the whole file, so that of 1,500 rows of
+# 22,000 characters with four replaced 42 to 57 % was new (11 kB of new text each), with these 14 %.
+# Smaller pages cost size (64 KiB: 15.6 MB, 32: 16.1, 16: 16.5) and help short rows: of 18,000 of
+# 2,500 characters with 18 changed 28 % was new with 32 KiB, 18 % with 16. The level above 1 gives
+# back 10 % of size.
+PAGE_BYTES = 16 * 1024
+LEVEL = 3
+# Of these no two rows have the same: a dictionary would be another one for every change.
+DIFFERENT = frozenset({"id", "prompt_id", "problem", "answer", "source_id", "content", "seed"})
+DIFFERENT |= {"prompt_tokens", "completion_tokens"}
+CHUNKING = {"row_group_bytes": ROW_GROUP_BYTES, "data_page_bytes": PAGE_BYTES}
 
 
 class Shard(NamedTuple):
@@ -57,8 +69,9 @@ def write_shards(
 
     `fields` are the columns, those of samples where nothing else is said.
 
-    A shard ends with the first prompt that takes it to `shard_bytes` of text, so no prompt is in
-    two shards. The same rows give the same bytes.
+    A shard ends with the first prompt that takes it to `shard_bytes` of text, or before that where
+    its rows say so (see `curate.sinks.cuts`), so no prompt is in two shards and a row that comes or
+    goes changes one. The same rows give the same bytes.
     """
     written: list[Shard] = []
     stems: list[str] = []
@@ -115,19 +128,12 @@ class _ShardName:
         self.shard_bytes = shard_bytes
         self.stem_of = stem
         self.stem = ""
-        self.number = 0
-        self.size = 0
-        self.prompt_id: str | None = None
+        self.cuts = Cuts(shard_bytes)
 
     def __call__(self, row: Row) -> str:
         if (stem := self.stem_of(row)) != self.stem:
-            self.stem, self.number, self.size = stem, 0, 0
-        elif row["prompt_id"] != self.prompt_id and self.size >= self.shard_bytes:
-            self.number += 1
-            self.size = 0
-        self.prompt_id = row["prompt_id"]
-        self.size += text_bytes(row)
-        return f"{self.stem}-{self.number:05d}"
+            self.stem, self.cuts = stem, Cuts(self.shard_bytes)
+        return f"{self.stem}-{self.cuts(row):05d}"
 
 
 def _write(rows: Iterable[Row], path: Path, fields: pyarrow.Schema) -> Shard:
@@ -135,23 +141,39 @@ def _write(rows: Iterable[Row], path: Path, fields: pyarrow.Schema) -> Shard:
     import pyarrow.parquet as pq
 
     count = arrow_bytes = 0
+    repeating = [path for path in _leaves(fields) if path.rpartition(".")[2] not in DIFFERENT]
     with pq.ParquetWriter(
         path,
         fields,
         compression="zstd",
-        use_content_defined_chunking=CHUNKING,  # type: ignore[arg-type]
+        compression_level=LEVEL,
+        use_dictionary=repeating,  # type: ignore[arg-type]
+        data_page_size=PAGE_BYTES,
+        write_batch_size=1,  # or a page ends only after 1,024 values
         write_page_index=True,
     ) as writer:
-        for batch in batches(rows, ROW_GROUP_BYTES):
+        for _, members in groupby(rows, Cuts(ROW_GROUP_BYTES)):
+            batch = list(members)
             table = pa.Table.from_pylist(batch, schema=fields)
             writer.write_table(table, row_group_size=len(batch))
             count += len(batch)
             arrow_bytes += table.nbytes
-        # As `datasets` marks such files.
+        # `datasets` marks files that are cut by content with this name.
         writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Shard(path.name, count, path.stat().st_size, arrow_bytes, sha256)
+
+
+def _leaves(fields: pyarrow.Schema) -> list[str]:
+    """The paths of the columns as Parquet has them, such as `prompt.list.element.role`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(fields.empty_table(), sink)
+    with pq.ParquetFile(pa.BufferReader(sink.getvalue())) as file:
+        return [file.schema.column(n).path for n in range(len(file.schema))]
 
 
 def _named(shard: Shard, shards: int, folder: Path) -> Shard:

@@ -222,6 +222,11 @@ class Trainer(Step):
         self, data: Iterable[Document] | None, rank: int = 0, world_size: int = 1
     ) -> Iterator[Document]:
         """Trains on everything first; then yields the samples in the order they came."""
+        if world_size != 1:
+            raise RunError(
+                f"{self.label} trains once, on everything, and was given {world_size} tasks; say "
+                "Stage([...], tasks=1)"
+            )
         folder = self._context.out / self.common.out
         ready_packages(type(self).__name__, bool(self.common.lora), self.common.deepspeed)
         rows = write_rows(self, self._accepted(data or ()), folder, self._context.report)

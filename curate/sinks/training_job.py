@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 Report = Callable[[Mapping[str, float]], None]
 DONE, STATE = "training.json", "job.json"
 PART, ADAPTER = "model.part", "adapter.part"
+FULL = ("no space left", "iostream error", "inline_container.cc")
+"""What safetensors and torch say when the disk is full (measured on a full tmpfs)."""
 PROVED_ROWS = 8
 """Rows of the trainer's own batch that are looked at."""
 
@@ -262,7 +264,7 @@ def explained(job: Job) -> Iterator[None]:
                 "gradient_checkpointing=True, lora=True, or deepspeed=True on several devices "
                 f"({said.splitlines()[0][:200]})"
             ) from error
-        if "no space left" in low or "file write failed" in low or "writing file" in low:
+        if any(sign in low for sign in FULL):
             raise RunError(
                 f"{name}: the disk of {job.folder} is full; make room and run the same command "
                 f"again, it continues from the last complete checkpoint ({said[:200]})"

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from curate.sinks.atomic import write_text
 from curate.sinks.licences import KINDS, licence, licence_of_model
 from curate.sinks.proof import Proof
 from curate.sinks.provenance import public, read_json
+from curate.sinks.shards import read_rows
 from curate.sinks.training_job import DONE, Job
 from curate.sinks.training_rows import IDS, Rows
 
@@ -67,15 +69,15 @@ class Trained:
 
 
 def ends(values: Sequence[float | None]) -> dict[str, float | None]:
-    """The means of the first and the last tenth, of what is known of them; at least one value each.
+    """The means of the first and the last tenth of the known values; of one at least.
 
-    >>> ends([4.0, 3.0, 2.0, None, 1.0])
+    >>> ends([4.0, 3.0, 2.0, 1.0, None])
     {'first': 4.0, 'last': 1.0}
     """
-    n = max(1, len(values) // 10)
-    parts = {"first": values[:n], "last": values[-n:]}
-    known = {name: [v for v in part if v is not None] for name, part in parts.items()}
-    return {name: sum(part) / len(part) if part else None for name, part in known.items()}
+    known = [v for v in values if v is not None]
+    n = max(1, len(known) // 10)
+    parts = {"first": known[:n], "last": known[-n:]}
+    return {name: sum(part) / len(part) if part else None for name, part in parts.items()}
 
 
 def number(value: float | None) -> str:
@@ -111,6 +113,8 @@ def dataset_of(step: Trainer, rows: Rows, out: Path) -> dict[str, Any]:
     """
     manifest = read_json(out / "manifest.json", {})
     release = read_json(out / "release.json", None)
+    if release and not is_dataset(rows.ids, out / "dataset"):
+        release = None  # it is of other rows, which the run wrote for something else
     return {
         "rows": rows.count,
         "sha256": rows.sha256,
@@ -121,6 +125,17 @@ def dataset_of(step: Trainer, rows: Rows, out: Path) -> dict[str, Any]:
         "sources": manifest.get("notes", {}).get("datasets", {}),
         "run": {"pipeline": manifest.get("pipeline"), "fingerprint": manifest.get("fingerprint")},
     }
+
+
+def is_dataset(ids: Path, folder: Path) -> bool:
+    """True when the rows of a dataset folder are those, or the prompts, whose ids are in a file."""
+    for column in ("id", "prompt_id"):
+        there = (row[column] for row in read_rows(folder, [column]))
+        names = there if column == "id" else (name for name, _ in groupby(there))
+        with ids.open(encoding="utf-8") as trained:
+            if all(a == b for a, b in zip_longest((line.strip() for line in trained), names)):
+                return True
+    return False
 
 
 def versions() -> dict[str, str]:

@@ -42,6 +42,8 @@ class Rows:
     """The rows of one training, and what is told of them."""
 
     folder: Path
+    ids: Path
+    """A file with the ids of what is trained on, one a line."""
     documents_file: Path
     train: Path
     """The Parquet file that TRL gets."""
@@ -79,9 +81,9 @@ def write_rows(
     if made is not None:
         train = place / "train.parquet"
         _write(made, train, step.training_schema())
-    rows = Rows(place, documents, train)
+    rows = Rows(place, folder / IDS, documents, train)
     told = hashlib.sha256()
-    with (folder / IDS).open("w", encoding="utf-8") as ids:
+    with rows.ids.open("w", encoding="utf-8") as ids:
         for row in rows_of([train]):
             ids.write((row.get("id") or row["prompt_id"]) + "\n")
             _count(rows, told, row)

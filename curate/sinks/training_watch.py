@@ -53,6 +53,7 @@ def watching(checkpoints: Path, report: Callable[[Mapping[str, float]], None]) -
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **further: Any) -> None:
             self.started = time.monotonic()
+            forward(repeat_sampler(further.get("train_dataloader")), round(state.epoch or 0.0, 6))
             path = checkpoints / f"checkpoint-{state.global_step}" / REFERENCE
             if state.global_step and path.exists():
                 with gathered(self.trainer.ref_model, 0):
@@ -91,6 +92,25 @@ def watching(checkpoints: Path, report: Callable[[Mapping[str, float]], None]) -
                 write_text(place / COMPLETE, json.dumps(said))
 
     return Watch()
+
+
+def repeat_sampler(loader: Any) -> Any:
+    """TRL's own sampler in a loader; None where it is another's."""
+    found = getattr(loader, "batch_sampler", None)
+    while found is not None and type(found).__name__ != "RepeatSampler":
+        found = getattr(found, "batch_sampler", None) or getattr(found, "sampler", None)
+    return found
+
+
+def forward(sampler: Any, epochs: float) -> None:
+    """Brings TRL's sampler to where a training was: it draws an order for each epoch, and begins
+    with the first one again when transformers resumes (measured with TRL 1.16).
+    """
+    torch: Any = importlib.import_module("torch")
+    if sampler is None or not sampler.shuffle:
+        return
+    for _ in range(int(epochs)):
+        torch.randperm(sampler.num_samples, generator=sampler.generator)
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ def opened(spec: str, store: Store, model: str | None = None):
         pytest.param("lokal", "there is no engine 'lokal'; use 'local' or addresses", id="typo"),
         pytest.param("", "there is no engine ''", id="empty"),
         pytest.param("vllm:?dtype=half", "names no model; use vllm:MODEL", id="vllm"),
-        pytest.param("local:some/folder", "there is no engine 'local:some/folder'", id="folder"),
+        pytest.param("local:", "names no folder; write local:DIR", id="folder"),
         pytest.param("http://a/v1,http://a/v1/", "http://a/v1 stands there twice", id="twice"),
         pytest.param("http://a/v1,", "there is no engine ''", id="comma"),
         pytest.param("http://host:8000", "did you mean http://host:8000/v1?", id="no path"),

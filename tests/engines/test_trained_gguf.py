@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,12 @@ from curate.engines.weights import read_tensors
 from curate.errors import EngineError
 from tests.engines.tiny_weights import write_tiny_weights
 
-QUESTIONS = [
-    f"{word} {n}"
-    for n, word in enumerate(["abc", "hello", "tell", "sum", "what", "why", "how", "then"])
-]
+NEAR = 0.15
+"""Of the spread of the logits: of 72 questions 3 changed the best token, at 0.04 to 0.11."""
+HALF = "\ufffd"
+"""Stands for a token that is a part of a letter; the server may leave it out."""
+WORDS = ["abc", "hello", "tell", "sum", "what", "why", "how", "then"]
+QUESTIONS = [f"{word} {number}" for number, word in enumerate(WORDS)]
 LARGEST_ERROR = 0.01
 """Q8_0 rounds to 1/254 of the largest of 32 numbers; ours are at most about 0.7."""
 
@@ -98,18 +100,18 @@ def test_served_as_transformers_computes_it(family: str, tmp_path: Path) -> None
     folder = write_tiny_weights(tmp_path / "student", family=family)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-    expected = []
-    for question in QUESTIONS:
-        turns = [{"role": "user", "content": question}]
-        text = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-        ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").input_ids
-        with torch.no_grad():
-            best = int(model(ids).logits[0, -1].argmax())
-        expected.append(tokenizer.decode([best], skip_special_tokens=True))
     said = answers(folder, tmp_path, QUESTIONS)
-    same = sum(a.strip() == b.strip() for a, b in zip(expected, said, strict=True))
-    # Rounded to 8 bits, two tokens that are nearly as likely may change places.
-    assert same >= len(QUESTIONS) - 1, (expected, said)
+    for question, text in zip(QUESTIONS, said, strict=True):
+        turns = [{"role": "user", "content": question}]
+        asked = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        ids = tokenizer(asked, add_special_tokens=False, return_tensors="pt").input_ids
+        with torch.no_grad():
+            logits = model(ids).logits[0, -1]
+        # Rounded to 8 bits, tokens that are nearly as likely may change places.
+        near = torch.nonzero(logits > logits.max() - NEAR * logits.std()).flatten().tolist()
+        likely = [tokenizer.decode([token], skip_special_tokens=True) for token in near]
+        assert len(near) <= 5
+        assert text.strip(HALF) in [word.strip(HALF) for word in likely], (question, likely)
 
 
 def test_embedded_model_as_a_student(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,8 +107,10 @@ def test_a_completion_begins_inside_of_the_reasoning_that_the_prompt_opened() ->
         assert rewards(ThinkFormat(), style) == [1.0, 1.0, 0.0, 1.0, 0.0, 1.0]
         # The reasoning of the third one never ends: what stands in it is no answer.
         assert rewards(MathAnswer(), style)[:3] == [1.0, 0.0, None]
-    ended: dict[str, Any] = {"completions": [SAID[2]], "answer": ["7"], "prefill": [PREFILL]}
-    assert MathAnswer()(**ended) == [0.0] and MathAnswer()(**ended | {"prefill": [""]}) == [1.0]
+    prompts = [[{"role": "user", "content": "What is 3 + 4?"}]] * 2
+    said = SAID[2:3] * 2
+    opened = MathAnswer()(prompts, said, answer=["7", "7"], prefill=[PREFILL, ""])
+    assert opened == [0.0, 1.0]
 
 
 def test_reasoning_that_a_parser_took_out_is_put_back() -> None:

@@ -294,6 +294,6 @@ def test_what_the_trainer_logs_is_what_curate_score_says(style: str, tmp_path: P
             assert mean == pytest.approx(sum(said) / len(said)) if said else mean is None
     for step, row in enumerate(steps):
         assert row["reward"] == pytest.approx(sum(totals[step * 4 : step * 4 + 4]) / 4)
-    assert expected[0] == [1.0, 0.0, 0.0, 0.0, *[None] * 4, 0.0, 1.0, 0.0, 0.0]
+    assert expected[0] == [1.0, 0.0, None, 0.0, *[None] * 4, 0.0, 1.0, None, 0.0]
     assert expected[1] == [1.0, 1.0, 1.0, 0.0] * 3
     assert expected[2] != expected[3]

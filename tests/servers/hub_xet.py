@@ -3,18 +3,21 @@
 A client that is told `casUrl: "local:///dir"` keeps its chunks in `dir` (hf_xet 1.8; undocumented).
 The Hub learns from the shards there which Xet file a sha256 is, and rebuilds it with hf_xet's
 download group. The store has a lock that one process holds while it uploads or downloads, so
-readers get copies made of links; two processes cannot upload at the same time.
+readers get copies made of links; two processes cannot upload at the same time. It also keeps the
+index of chunks (`shard-cache`) that a client otherwise has in its own cache: every client finds all
+chunks that any client has uploaded.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 HEADER, HASH, RECORD = 48, 32, 48
 END_OF_FILES = b"\xff" * HASH
@@ -68,16 +71,10 @@ class XetStore:
 
     def rebuild(self, file: XetFile, path: Path) -> None:
         """Writes a file of the store to `path`."""
-        from hf_xet import XetFileInfo, XetSession
-
-        group = XetSession().new_file_download_group(endpoint=self.copy())
+        hf_xet: Any = importlib.import_module("hf_xet")  # which has no types
+        group = hf_xet.XetSession().new_file_download_group(endpoint=self.copy())
         with group:
-            group.start_download_file(XetFileInfo(file.hash, file.size), str(path))
-
-    def forget_caches(self) -> None:
-        """Takes away what a client remembers of earlier uploads: as from a machine that is new."""
-        for folder in (self.folder / "store").rglob("shard-cache"):
-            shutil.rmtree(folder)
+            group.start_download_file(hf_xet.XetFileInfo(file.hash, file.size), str(path))
 
 
 def files_of_shard(content: bytes) -> Iterator[tuple[str, XetFile]]:

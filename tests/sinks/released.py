@@ -65,8 +65,8 @@ def client_of(hub: Hub, patch: pytest.MonkeyPatch, *, xet: bool = False) -> Iter
         patch.setattr(constants, "HF_HUB_DISABLE_XET", not xet)
         patch.setattr(constants, "HF_HUB_CACHE", str(hub.folder / "cache"))
         patch.setenv("HF_TOKEN", "hf_writer")
-        patch.setattr("curate.sinks.release.FIRST_WAIT_S", 0.01)
-        patch.setattr("curate.sinks.release.LONGEST_WAIT_S", 0.02)
+        patch.setattr("curate.sinks.hub_errors.FIRST_WAIT_S", 0.01)
+        patch.setattr("curate.sinks.hub_errors.LONGEST_WAIT_S", 0.02)
         yield hub
 
 

@@ -27,7 +27,7 @@ Rows = Sequence[Mapping[str, Any]]
 def dataset(folder: Path, given: Sequence[Sample], **files: str) -> Path:
     """A dataset folder of samples, with further files."""
     rows = sorted((one.to_row() for one in given), key=sort_key)
-    write_shards(rows, folder, shard_bytes=2_000)
+    write_shards(rows, folder, shard_bytes=10_000)
     for name, content in files.items():
         path = folder / name.replace("__", "/").replace("_md", ".md").replace("_json", ".json")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +110,18 @@ def test_order_and_shards_do_not_matter(tmp_path: Path) -> None:
     assert found.bump() == "patch"  # other files with the same rows
 
 
+def test_equal_files_beside_others_count_as_they_are(tmp_path: Path) -> None:
+    a = samples(90)
+    b = [replace(s, answer="other") if s.id == a[0].id else s for s in a]
+    folders = dataset(tmp_path / "a", a), dataset(tmp_path / "b", b)
+    contents = [{p.read_bytes() for p in folder.rglob("*.parquet")} for folder in folders]
+    assert contents[0] & contents[1]  # or nothing is tested
+    found = compare(*folders)
+    assert told(found) == {k: v for k, v in by_hand(a, b).items() if k != "ids"}
+    assert found.totals[0].by == found.totals[1].by
+    assert (found.totals[1].rows, found.totals[1].prompts) == (180, 90)
+
+
 def test_equal_datasets_are_equal(tmp_path: Path) -> None:
     a, b = (dataset(tmp_path / n, samples(9), README_md="x") for n in "ab")
     found = compare(a, b)
@@ -173,6 +185,19 @@ def test_a_config_that_is_gone_breaks_its_readers(tmp_path: Path) -> None:
     assert found.bump() == "major"
     assert "Config `code` is gone" in found.text()
     assert found.removed.of("config") == {"code": 4}
+
+
+def test_a_row_that_moves_to_the_test_split_has_changed(tmp_path: Path) -> None:
+    rows = sorted((s.to_row() for s in samples(4)), key=sort_key)
+    for name, held in (("a", 2), ("b", 3)):
+        (tmp_path / name / "data").mkdir(parents=True)
+        for split, part in (("test", rows[:held]), ("train", rows[held:])):
+            path = tmp_path / name / f"data/{split}-00000-of-00001.parquet"
+            pq.write_table(pa.Table.from_pylist(part, schema()), path)
+    listed: list[Changed] = []
+    found = compare(tmp_path / "a", tmp_path / "b", each=listed.append)
+    assert listed == [Changed("~", rows[2]["id"], ("(config)",))]
+    assert found.changed.of("config") == {"default/test": 1}
 
 
 def run_of(folder: Path, kept: Sequence[Sample], refused: list[dict[str, Any]]) -> Path:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterable, Iterator, Sequence
+import random
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from datatrove.data import Document
 
 from curate.errors import RunError, UsageError
 from curate.sample import Sample, canonical_json, prompt_id
@@ -129,35 +129,28 @@ def test_fewer_answers_than_asked_for_are_told(tmp_path: Path) -> None:
     assert "1 with fewer answers than k" in (tmp_path / "evaluation.md").read_text()
 
 
-def test_the_documents_pass_with_their_verdicts_while_others_come(tmp_path: Path) -> None:
-    """Nothing waits for the end, so any number of problems fits in memory."""
-    taken = 0
-
-    def come() -> Iterator[Document]:
-        nonlocal taken
-        for number in range(400):
-            taken += 1
-            yield from (s.to_document() for s in answers(number, [RIGHT, WRONG]))
-
+def test_the_documents_pass_with_their_verdicts_while_others_are_judged(tmp_path: Path) -> None:
+    """So any number of answers fits in memory."""
     step = Evaluation("small", MathAnswer(), k=2)
     step.prepare(context(tmp_path))
-    passing = step.run(come())
+    given = [s for number in range(400) for s in answers(number, [RIGHT, WRONG])]
+    passing = step.run(s.to_document() for s in given)
     first = next(iter(passing))
-    assert taken < 400
+    assert step.tally.samples < 400
     assert [v["name"] for v in first.metadata["verdicts"]] == ["MathAnswer"]
-    assert len(list(passing)) == 799
-    [file] = (tmp_path / "evaluation").glob("*.json")
+    assert sorted([first.id, *(d.id for d in passing)]) == sorted(s.id for s in given)
+    [file] = (tmp_path / "evaluation").iterdir()
     assert json.loads(file.read_text())["scores"]["pass@1"]["value"] == 0.5
 
 
 def test_the_same_answers_give_the_same_file_in_any_order(tmp_path: Path) -> None:
-    problems = [
+    said = [
         answers(number, [RIGHT, WRONG, NOTHING, ALSO][: number % 4 + 1] * 2) for number in range(9)
     ]
-    files = []
-    for name, order in (("a", problems), ("b", problems[::-1])):
+    samples, files = [sample for problem in said for sample in problem], []
+    for name, order in (("a", samples), ("b", random.Random(0).sample(samples, len(samples)))):
         (tmp_path / name).mkdir()
-        evaluate(tmp_path / name, [s for p in order for s in p], k=8)
+        evaluate(tmp_path / name, order, k=8)
         [file] = (tmp_path / name / "evaluation").glob("*.json")
         files.append(
             (file.name, file.read_bytes(), (tmp_path / name / "evaluation.md").read_bytes())
@@ -169,9 +162,8 @@ def test_the_same_answers_give_the_same_file_in_any_order(tmp_path: Path) -> Non
     ("samples", "says"),
     [
         pytest.param([], "no answer came in", id="nothing"),
-        pytest.param([*answers(1, [RIGHT]), *answers(2, [RIGHT]), *answers(1, [RIGHT])],
-                     "do not come together", id="scattered"),
-        pytest.param([Sample("p", "3 + 4?", answer="7")], "put Generate before", id="a prompt"),
+        pytest.param([*answers(1, [RIGHT])] * 2, "comes twice", id="twice"),
+        pytest.param([Sample("p", "3 + 4?", answer="7")], "ask Generate first", id="a prompt"),
     ],
 )  # fmt: skip
 def test_what_is_no_evaluation(tmp_path: Path, samples: list[Sample], says: str) -> None:
@@ -253,7 +245,7 @@ def test_problems_that_only_one_has_are_not_compared(tmp_path: Path) -> None:
     assert (
         "Not all rows have answered the same problems." in (tmp_path / "evaluation.md").read_text()
     )
-    away = one | {"per_problem": [p | {"prompt_id": "else"} for p in one["per_problem"][:1]]}
+    away = dict(one) | {"per_problem": [p | {"prompt_id": "else"} for p in one["per_problem"][:1]]}
     with pytest.raises(RunError, match="no problem with pass@1 in common"):
         difference(other, away)
 

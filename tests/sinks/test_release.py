@@ -81,6 +81,8 @@ def test_only_new_shards_are_sent_and_old_ones_go(hub: Hub, tmp_path: Path) -> N
 
 
 FAULTS = {
+    "who_503": [Fault("GET", "/whoami", status=503, times=2)],
+    "look_429": [Fault("GET", "/datasets/", status=429, headers={"Retry-After": "0"})],
     "commit_503": [Fault("POST", "/commit/", status=503, times=2)],
     "commit_409": [Fault("POST", "/commit/", status=409)],
     "commit_429": [Fault("POST", "/commit/", status=429, headers={"Retry-After": "0"})],
@@ -250,7 +252,7 @@ def test_a_release_that_is_not_curates(hub: Hub, tmp_path: Path) -> None:
     hub.create(NAME)
     put(hub, "notes.txt", "x")
     hub.repositories[NAME].add_tag("v1.0.0", "main")
-    with pytest.raises(RunError, match="v1.0.0 of org/sums was not made by curate"):
+    with pytest.raises(RunError, match=r"v1.0.0 of org/sums was not made by curate"):
         publish(folder(tmp_path / "a", 10), NAME)
 
 

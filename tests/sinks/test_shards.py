@@ -12,6 +12,7 @@ import pytest
 from curate.sample import schema, sort_key
 from curate.sinks import shards
 from curate.sinks.shards import read_rows, write_shards
+from curate.sinks.sorting import text_bytes
 from tests.sinks.made import content, samples
 
 ROWS = sorted((s.to_row() for s in samples(50, per_prompt=3)), key=sort_key)
@@ -53,22 +54,31 @@ def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(shards, "ROW_GROUP_BYTES", 5_000)
     (shard,) = write_shards(ROWS, tmp_path, shard_bytes=1 << 30)
     with pq.ParquetFile(tmp_path / shard.path) as file:
-        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-    assert len(sizes) > 3
-    assert max(sizes[:-1]) - min(sizes[:-1]) <= 3
+        groups = [file.read_row_group(i).to_pylist() for i in range(file.num_row_groups)]
+    assert len(groups) > 3
+    assert all(sum(map(text_bytes, group[:-3])) < 5_000 for group in groups)
+    prompts = [{row["prompt_id"] for row in group} for group in groups]
+    assert sum(map(len, prompts)) == 50, "a prompt is in one of them"
 
 
-def test_a_change_leaves_most_pages_as_they_were(tmp_path: Path) -> None:
-    """Content-defined chunks: 61 % of the bytes are as they were, 2 % without (measured here)."""
+def test_a_row_that_comes_leaves_most_bytes_and_shards_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "ROW_GROUP_BYTES", 200_000)
     noise = random.Random(0)
-    rows = [row | {"check": noise.randbytes(15_000).hex()} for row in ROWS]
-    files = []
-    for name, changed in (("a", rows), ("b", [rows[0] | {"check": "x" * 200_000}, *rows[1:]])):
-        (shard,) = write_shards(changed, tmp_path / name, shard_bytes=1 << 30)
-        files.append((tmp_path / name / shard.path).read_bytes())
-    old, new = files
-    windows = [old[i : i + 4096] for i in range(0, len(old) - 4096, 4096)]
-    assert sum(window in new for window in windows) / len(windows) > 0.4
+    rows = [row | {"check": noise.randbytes(7_500).hex()} for row in ROWS]
+    gone = next(row["prompt_id"] for row in rows[20:])
+    fewer = [row for row in rows if row["prompt_id"] != gone]
+    old = write_shards(rows, tmp_path / "a", shard_bytes=600_000)
+    new = write_shards(fewer, tmp_path / "b", shard_bytes=600_000)
+    assert len(new) > 4
+    others = [shard for shard in new if shard.sha256 not in {s.sha256 for s in old}]
+    assert len(others) <= 2
+    before = b"".join((tmp_path / "a" / shard.path).read_bytes() for shard in old)
+    for shard in others:
+        after = (tmp_path / "b" / shard.path).read_bytes()
+        windows = [after[i : i + 2048] for i in range(0, len(after) - 2048, 2048)]
+        assert sum(window in before for window in windows) / len(windows) > 0.3
 
 
 def test_without_rows_there_is_one_empty_shard(tmp_path: Path) -> None:

@@ -215,9 +215,10 @@ def kept_per_prompt(truth: Truth, match: re.Match[str]) -> None:
 
 def tries(truth: Truth, match: re.Match[str]) -> None:
     of = truth.prompts().filter(polars.col("samples_tried").is_not_null())
-    tried = of["samples_tried"].to_list()
-    assert number(match[1]) == sum(tried) and number(match[2]) == of["samples_correct"].sum()
-    close(number(match[3]), 100 * of["samples_correct"].sum() / sum(tried), "accepted", 1)
+    tried, correct = (of[f"samples_{name}"].to_list() for name in ("tried", "correct"))
+    accepted = sum(n or 0 for n in correct)
+    assert number(match[1]) == sum(tried) and number(match[2]) == accepted
+    close(number(match[3]), 100 * accepted / sum(tried), "accepted", 1)
     assert [number(match[4]), number(match[5])] == [percentile(tried, 50), max(tried)]
 
 

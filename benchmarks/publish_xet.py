@@ -1,0 +1,78 @@
+"""What a next version sends by Xet: bytes that are new in the store of the Hub.
+
+Published by `curate publish` to the test Hub, each version of one dataset in a repository and a
+store of its own after the first: rows changed anywhere, rows replaced, rows of a new source, and
+the same rows that came in another order.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from benchmarks.publish_campaign import CARD
+from benchmarks.publish_process import Publishers
+from benchmarks.publish_rows import Row, changed, dataset, real_sentences, replaced
+from curate.sinks.shards import write_shards
+from curate.sinks.sorting import sorted_rows
+from tests.servers.hub import Hub
+
+NAME = "org/traces"
+SHARD_BYTES = 500_000_000
+
+
+def measured(rows: int, characters: int, folder: Path) -> Iterator[str]:
+    """A line for each version: its share of new bytes."""
+    sentences = real_sentences()
+    first = dataset(rows, characters=characters, sentences=sentences)
+    size = write(first, folder / "first")
+    yield f"{rows:,} rows of {characters:,} characters, {size / 1e6:.1f} MB of Parquet"
+
+    def more(count: int, source: str) -> list[Row]:
+        return dataset(count, characters=characters, sentences=sentences, source=source, seed=1)
+
+    few = max(1, rows // 1_000)
+    versions = {
+        "0.1 % of the rows have another answer": changed(first, 0.001, seed=1),
+        "0.1 % of the rows gone, as many new ones": replaced(first, more(few, "sums"), seed=2),
+        "1 % more rows, of a new source": [*first, *more(rows // 100, "other sums")],
+        "the same rows in another order": random.Random(3).sample(first, len(first)),
+    }
+    for name, version in versions.items():
+        write(sorted_rows(version, folder / "sort"), folder / "second")
+        sent, size = published(folder)
+        yield f"{name}: {sent / 1e3:,.0f} kB new, {sent / size:.1%} of {size / 1e6:.1f} MB"
+
+
+def published(folder: Path) -> tuple[int, int]:
+    """Publishes `first`, then `second`: its bytes that were new, and all of its bytes."""
+    shutil.rmtree(folder / "hub", ignore_errors=True)
+    with (
+        Hub(folder / "hub", xet=True) as hub,
+        Publishers(hub.environment, folder / "publishes.log") as publishers,
+    ):
+        for name in ("first", "second"):
+            before = hub.uploaded_bytes()
+            status = publishers.run("publish", str(folder / name), NAME)
+            if status != 0:
+                raise RuntimeError((folder / "publishes.log").read_text())
+        return hub.uploaded_bytes() - before, bytes_of(folder / "second")
+
+
+def write(rows: Iterable[Row], folder: Path) -> int:
+    """A dataset folder; the bytes of its shards."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shards = write_shards(rows, folder, shard_bytes=SHARD_BYTES)
+    (folder / "README.md").write_text(CARD.format(number=1))
+    (folder / ".curate").mkdir()
+    told = {"shards": [shard._asdict() for shard in shards]}
+    (folder / ".curate/manifest.json").write_text(json.dumps(told))
+    return bytes_of(folder)
+
+
+def bytes_of(folder: Path) -> int:
+    """Of its shards."""
+    return sum(path.stat().st_size for path in folder.rglob("*.parquet"))
