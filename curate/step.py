@@ -139,6 +139,10 @@ class Step(PipelineStep):
         """How many workers this step can feed at most; None when there is no such limit."""
         return None
 
+    def left(self) -> str | None:
+        """What of this step is still to be done in a run that is complete, and how; or None."""
+        return None
+
     def files(self) -> list[Path]:
         """The local files whose content is part of what the data is; known after `prepare`."""
         return []

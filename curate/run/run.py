@@ -104,6 +104,7 @@ class Run:
             self.manifest = Manifest(self.out)
             said = manifest.identity(self.pipeline, self.stages)
             if self.is_complete(said):
+                self.refuse_what_is_left()
                 say(f"nothing to do: {shown(self.out)} is complete (--replace makes it again)")
                 return
             started = time.monotonic()
@@ -135,6 +136,12 @@ class Run:
             remove_run(self.out)
             self.manifest = Manifest(self.out)
         return False
+
+    def refuse_what_is_left(self) -> None:
+        """Raises UsageError when a complete run is asked for more than it did."""
+        steps = (step for stage in self.stages for step in stage.steps if isinstance(step, Step))
+        if left := next(filter(None, (step.left() for step in steps)), None):
+            raise UsageError(left)
 
     def written(self) -> list[str]:
         """The names that its steps make in the run directory."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from datatrove.data import Document
@@ -67,13 +68,17 @@ class Hub(Step):
         if self.wishes.gated not in (None, "auto", "manual"):
             raise UsageError(f"Hub: gated is 'auto', 'manual' or None, not {self.wishes.gated!r}")
         is_done = read_json(context.out / "manifest.json", {}).get("status") == "done"
-        if is_done and read_json(context.out / RELEASE, {}).get("repo") != self.repo:
-            raise UsageError(
-                f"the run in {context.out} is complete and was not released as {self.repo}; "
-                f"release it with: curate publish {context.out} {self.repo}"
-            )
         if context.ledger is None and not is_done:  # not again in every task
             Remote(self.repo).who()
+
+    def left(self) -> str | None:
+        out = self.context.out if self.context else Path()
+        if self.repo is None or read_json(out / RELEASE, {}).get("repo") == self.repo:
+            return None
+        return (
+            f"the run in {out} is complete and was not released as {self.repo}; "
+            f"release it with: curate publish {out} {self.repo}"
+        )
 
     def run(
         self, data: Iterable[Document] | None, rank: int = 0, world_size: int = 1

@@ -75,7 +75,7 @@ def test_nothing_is_never_released(hub: Hub, tmp_path: Path) -> None:
 def test_the_repository_is_where_not_what() -> None:
     step = HubStep(NAME, version="1.0.0", private=True, gated="auto", pull_request=True)
     assert step.identity() == HubStep(None).identity() == {"step": "Hub"}
-    assert step.writes == ("release.json",)
+    assert step.left() and HubStep(None).left() is None
     assert pickle.loads(pickle.dumps(step)).wishes == step.wishes
 
 
