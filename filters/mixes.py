@@ -12,6 +12,9 @@ R1_SFT = {
 }
 """Samples of the 800k set for SFT (DeepSeek-R1 v2, table 5): 804,745, of them 626,933 reasoning."""
 
+R1_CONFIGS = {"reasoning": ["math", "code", "stem", "logic"], "non_reasoning": ["general"]}
+"""Its two halves, R1's 600k and 200k, as configs of one dataset."""
+
 R1_RL = {
     "math": 26_000,
     "code": 17_000,

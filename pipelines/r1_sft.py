@@ -18,7 +18,7 @@ from curate.select import Decontaminate, Dedup, Join, Mix
 from curate.sinks import DatasetFolder, Hub
 from curate.sources import Samples
 from filters.benchmarks import BENCHMARKS
-from filters.mixes import R1_SFT
+from filters.mixes import R1_CONFIGS, R1_SFT
 from pipelines.non_reasoning import non_reasoning as general_steps
 from pipelines.reasoning import EASY
 from pipelines.reasoning import reasoning as reasoning_steps
@@ -63,6 +63,6 @@ def r1_sft(
         Dedup(by="problem", within="all", keep="first"),
         Dedup(by="completion", within="prompt"),
         Mix(R1_SFT, scale=scale, floor=floor, require=require),
-        DatasetFolder(card="cards/r1_sft.md"),
+        DatasetFolder(card="cards/r1_sft.md", configs=R1_CONFIGS),
         Hub(repo),
     ]

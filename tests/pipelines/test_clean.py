@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests.sinks.truth import check_card
+
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
 
@@ -73,6 +75,7 @@ def test_benchmarks_are_taken_out_and_the_mix_is_exact(tmp_path: Path) -> None:
     card = (out / "dataset/README.md").read_text()
     assert "mine" in card
     assert "5" in card
+    check_card(out)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the labelled cases beside the project")

@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.engines.segments import entries
+from curate.sinks.shards import read_rows
+from tests.sinks.truth import check_card
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("CURATE_TEST_KILLS", "5"))
@@ -89,9 +91,7 @@ def shards(out: Path) -> dict[str, bytes]:
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
-    return [
-        r for p in (out / "dataset/data").glob("*.parquet") for r in pq.read_table(p).to_pylist()
-    ]
+    return list(read_rows(out / "dataset"))
 
 
 def without_engine(folder: Path) -> dict[str, str]:
@@ -129,6 +129,7 @@ def check_funnel(out: Path) -> None:
         rejected.update(pq.read_table(file, columns=["step"]).column("step").to_pylist())
     assert rejected == +dropped
     assert funnel[-1]["out"] == len(rows(out))
+    check_card(out)
 
 
 def test_end_to_end_then_again_then_replayed(tmp_path: Path) -> None:

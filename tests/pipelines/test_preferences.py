@@ -16,6 +16,7 @@ from tests.pipelines.running import answering, by_domain, finish, write_rows
 from tests.pipelines.test_cold_start import rows, shards
 from tests.scorers.judging import shown as shown_in
 from tests.servers.openai_server import Reply, ScriptedServer
+from tests.sinks.truth import check_card
 
 PROMPTS: list[dict[str, Any]] = [
     {"problem": "What is a young duck called?", "domain": "helpful"},
@@ -47,6 +48,7 @@ def check_funnel(out: Path) -> dict[str, dict[str, Any]]:
     for file in (out / "rejected").glob("*.parquet"):
         refused.update(pq.read_table(file, columns=["step"]).column("step").to_pylist())
     assert funnel[-1]["out"] == 2 * len(rows(out))
+    check_card(out)
     assert refused.total() == sum(sum(row["dropped"].values()) for row in funnel)
     return {row["step"]: row for row in funnel if row["unit"] == "samples"}
 
