@@ -207,6 +207,9 @@ class TwoPass(Step):
         """Reads what the tasks wrote, and writes what becomes of their documents."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Removes what only `decide` needed; called when its decision is kept."""
+
 
 def plain(value: Any) -> Any:
     """A value as JSON can hold it, for fingerprints: steps and scorers by their identity, never

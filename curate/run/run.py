@@ -236,6 +236,8 @@ class Run:
         self.manifest.set(stages=stages, **self.noted(stage, notes))
         for before in stage.inputs:  # nobody reads them again
             shutil.rmtree(self.folder(before) / "documents", ignore_errors=True)
+        if stage.decides:
+            stage.decides.forget()
         for step in stage.steps:
             if isinstance(step, TwoPass):  # they may take as much as short documents
                 shutil.rmtree(step.facts, ignore_errors=True)

@@ -19,7 +19,7 @@ from datatrove.data import Document
 from curate.errors import UsageError
 from curate.select import keepers
 from curate.select.clusters import Clusters, Nodes, Rule
-from curate.select.facts import Facts, read_decisions
+from curate.select.facts import FACTS, Facts, read_decisions
 from curate.select.features import Numbers
 from curate.select.minhash import likeness, sketches
 from curate.select.observation import Observer, Rank, Rows, Texts
@@ -134,6 +134,10 @@ class DedupAcross(Dedup, TwoPass):
         keepers.decide(
             self.facts, facts, nodes, clusters.roots(), sketched=self.texts.similarity < 1
         )
+
+    def forget(self) -> None:
+        for path in self.facts.glob(f"*{FACTS}"):
+            path.unlink(missing_ok=True)
 
     def run(
         self, data: Iterable[Document], rank: int = 0, world_size: int = 1

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from curate.select.minhash import BANDS, Sketches
 from curate.select.tokens import Hashes, Positions, starts_of
 
+FACTS = ".facts.arrow"
 NUMBERS = ("key", "whole", "diagram", "answered")
 BAND_NAMES = tuple(f"band_{i:02d}" for i in range(BANDS))
 NAMES = ("id", "prompt_id", "domain", "source")
@@ -117,7 +118,7 @@ def batches(
 
 
 def facts_path(folder: Path, rank: int) -> Path:
-    return folder / f"{rank:05d}.facts.arrow"
+    return folder / f"{rank:05d}{FACTS}"
 
 
 class Decision(NamedTuple):

@@ -76,6 +76,7 @@ def passed(step: Step, documents: Sequence[Document], tasks: int = 1) -> Passed:
             for rank, share in enumerate(shares):
                 assert list(step.observe(iter(share), rank, tasks)) == share
             step.decide(tasks)
+            step.forget()
         for rank, share in enumerate(shares):
             ledger = Listening(folder / f"stage-{rank}")
             step.context = Context(folder, folder, folder, rank, tasks, ledger=ledger)

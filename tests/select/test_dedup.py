@@ -59,6 +59,7 @@ def passed(
         for rank, share in enumerate(shares):
             assert list(step.observe(iter(share), rank, tasks)) == list(share)
         step.decide(tasks)
+        step.forget()
     kept = [d for rank, share in enumerate(shares) for d in step.run(iter(share), rank, tasks)]
     assert {d.id for d in documents} == {d.id for d in kept} | ledger.dropped.keys()
     assert len(kept) + len(ledger.dropped) == len(documents)
