@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import UsageError
-from curate.run.prices import Prices, cost_of, prices_near
+from curate.run.prices import Prices, prices_near, spent
 from curate.sinks.card import funnel_row, kind_of, of_kind
 from curate.sinks.markdown import number, percent
 from curate.sinks.provenance import read_json
@@ -17,7 +17,6 @@ from curate.sinks.shards import read_rows
 from curate.sinks.statistics import COLUMNS, Statistics
 
 PERCENTILES = (50, 95, 99, 100)
-ASKED = ("prompt_tokens", "completion_tokens")
 
 
 @dataclass
@@ -89,20 +88,12 @@ class Outcome:
         return [(what, str(much)) for what, much in (*found, *self.costs())]
 
     def costs(self) -> list[tuple[str, str]]:
-        """GPU hours and cost of what this run itself asked for, where the project has prices; what
-        the store had was paid for by another.
-        """
-        stages = [s for s in self.manifest.get("stages", ()) if s.get("numbers")]
-        asked = Counter[str]()
-        for stage in stages:
-            asked.update({name: stage["numbers"].get(name, 0) for name in ASKED})
-        if not stages or isinstance(self.prices, str):
-            return [("cost", f"unknown: {self.prices}")] if stages else []
-        seconds = sum(stage["seconds"] for stage in stages) if asked["completion_tokens"] else 0.0
-        hours = self.prices.gpu_hours(seconds)
-        cost = cost_of(asked["prompt_tokens"], asked["completion_tokens"], hours, self.prices)
-        rows = [("GPU hours", None if hours is None else f"{hours:,.3g}"), ("cost", cost)]
-        return [(what, much) for what, much in rows if much is not None]
+        """What this run itself asked for took and cost, where the project has prices."""
+        stages = self.manifest.get("stages", ())
+        if isinstance(self.prices, str):
+            has_asked = any(stage.get("numbers") for stage in stages)
+            return [("cost", f"unknown: {self.prices}")] if has_asked else []
+        return list(spent(stages, self.prices).items())
 
     def selection(self) -> list[tuple[str, str]]:
         """What a mix took, and which benchmarks the rows were compared with."""

@@ -6,6 +6,7 @@ gpu_hour_price = 2.0                        # of one of them; or, where tokens a
 price_per_million_input_tokens = 0.55
 price_per_million_output_tokens = 2.19
 currency = "USD"
+hardware = "2 nodes of 8 H100"              # for the card
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from typing import Any
 from curate.errors import UsageError
 from curate.project import find_root
 
+ASKED = ("prompt_tokens", "completion_tokens")
 HINT = (
     "for the cost, put prices into [tool.curate] of pyproject.toml: gpus and gpu_hour_price, or "
     "price_per_million_output_tokens"
@@ -35,6 +39,7 @@ class Prices:
     price_per_million_input_tokens: float | None = None
     price_per_million_output_tokens: float | None = None
     currency: str = "USD"
+    hardware: str | None = None
 
     def gpu_hours(self, seconds: float) -> float | None:
         """Hours of all GPUs that serve; None where their number is not known."""
@@ -65,6 +70,26 @@ def cost_of(
     """What so many tokens or GPU hours cost, as text; None where nothing tells a price."""
     cost = prices.cost(tokens_in, tokens_out, gpu_hours)
     return None if cost is None else prices.money(cost)
+
+
+def spent(stages: Sequence[Mapping[str, Any]], prices: Prices) -> dict[str, str]:
+    """Hardware, GPU hours and cost of what a run itself asked for, as text, as far as the project
+    says them; what the store had was paid for by another run.
+    """
+    asking = [stage for stage in stages if stage.get("numbers")]
+    if not asking:
+        return {}
+    asked = Counter[str]()
+    for stage in asking:
+        asked.update({name: stage["numbers"].get(name, 0) for name in ASKED})
+    seconds = sum(stage["seconds"] for stage in asking) if asked["completion_tokens"] else 0.0
+    hours = prices.gpu_hours(seconds)
+    cost = cost_of(asked["prompt_tokens"], asked["completion_tokens"], hours, prices)
+    told = {
+        "hardware": prices.hardware,
+        "GPU hours": f"{hours:,.3g}" if hours is not None else None,
+    }
+    return {what: much for what, much in {**told, "cost": cost}.items() if much is not None}
 
 
 def prices_near(folder: Path) -> Prices:
@@ -108,10 +133,11 @@ def read_prices(project: Path) -> Prices:
 
 def checked(path: Path, key: str, value: Any) -> Any:
     """The value of a key, if it is what the key takes."""
-    if key == "currency":
+    if key in ("currency", "hardware"):
         if isinstance(value, str) and value.strip():
             return value
-        raise UsageError(f"{path}: currency is {value!r}; it takes text, as in 'USD'")
+        example = {"currency": "USD", "hardware": "8 H100"}[key]
+        raise UsageError(f"{path}: {key} is {value!r}; it takes text, as in {example!r}")
     if key == "gpus":
         if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
             return value

@@ -31,7 +31,7 @@ from curate.run.load import Pipeline
 from curate.run.lock import held
 from curate.run.manifest import Manifest
 from curate.run.plan import PlannedStage, cut, made_by
-from curate.run.prices import prices_near
+from curate.run.prices import prices_near, spent
 from curate.run.progress import Progress, duration, say
 from curate.run.task import StageSpec
 from curate.sinks.atomic import write_text
@@ -233,7 +233,8 @@ class Run:
         }
         stages = [*self.manifest.data["stages"], done]
         write_text(self.out / "funnel.json", funnel_json(stages))
-        self.manifest.set(stages=stages, **self.noted(stage, notes))
+        paid = spent(stages, prices_near(self.out))
+        self.manifest.set(stages=stages, spent=paid, **self.noted(stage, notes))
         for before in stage.inputs:  # nobody reads them again
             shutil.rmtree(self.folder(before) / "documents", ignore_errors=True)
         if stage.decides:

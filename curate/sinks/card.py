@@ -133,6 +133,7 @@ def values(told: Told) -> dict[str, Any]:
         "decontaminations": of_kind(notes, "decontamination"),
         "left_out": left_out(told.funnel),
         "took": took(told.manifest),
+        "spent": told.manifest.get("spent") or {},
         "pipeline": {"file": None, "name": None, "doc": None} | public["pipeline"],
         "parameters": public["parameters"],
         "command": public["command"],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from curate.errors import UsageError
-from curate.run.prices import Prices, cost_of, prices_near, read_prices
+from curate.run.prices import Prices, cost_of, prices_near, read_prices, spent
 
 
 def write(project: Path, lines: str) -> Path:
@@ -39,6 +39,16 @@ def test_what_a_million_tokens_in_two_out_and_twelve_hours_cost(
     assert cost_of(1_000_000, 2_000_000, 12.0, prices) == cost
 
 
+def test_what_a_run_spent_is_told_as_far_as_it_is_known(tmp_path: Path) -> None:
+    lines = 'gpus = 8\ngpu_hour_price = 2\nhardware = "one node"'
+    prices = read_prices(write(tmp_path, lines))
+    asked = {"prompt_tokens": 10, "completion_tokens": 20}
+    stages = [{"seconds": 900.0}, *({"seconds": 900.0, "numbers": asked} for _ in range(2))]
+    told = {"hardware": "one node", "GPU hours": "4", "cost": "8.00 USD"}
+    assert spent(stages, prices) == told
+    assert spent(stages[:1], prices) == {} == spent(stages, Prices())
+
+
 def test_gpu_hours_are_those_of_all_gpus(tmp_path: Path) -> None:
     assert read_prices(write(tmp_path, "gpus = 16")).gpu_hours(1800) == 8.0
     assert Prices().gpu_hours(1800) is None
@@ -57,6 +67,7 @@ def test_gpu_hours_are_those_of_all_gpus(tmp_path: Path) -> None:
         ("price_per_million_input_tokens = 1", "needs price_per_million_output_tokens"),
         ("gpus = 1\ngpu_hour_price = 1\nprice_per_million_output_tokens = 1", "not both"),
         ("currency = 3", "currency is 3; it takes text"),
+        ("hardware = 8", "hardware is 8; it takes text"),
         ("gpu_hour_prize = 2", "has no gpu_hour_prize; did you mean gpu_hour_price"),
         ("gpus = ", "is not TOML"),
     ],

@@ -71,6 +71,15 @@ def test_it_states_the_audits_of_the_verdicts_it_relies_on(tmp_path: Path) -> No
     assert json.loads(kept.read_text())[0]["rows"] == 187
 
 
+def test_what_the_run_spent_is_told_where_the_project_says_it(tmp_path: Path) -> None:
+    stages = [{"name": "02-Generate", "numbers": {"tried": 100, "sample_tokens": 5_000}}]
+    spent = {"hardware": "8 | H100", "GPU hours": "4", "cost": "8.00 USD"}
+    text = card(tmp_path / "a", samples(3), stages=stages, spent=spent)
+    found = table(text, "| what the run that wrote this asked for itself")
+    assert found == [["hardware", r"8 \| H100"], ["GPU hours", "4"], ["cost", "8.00 USD"]]
+    assert "asked for itself" not in card(tmp_path / "b", samples(3), stages=stages)
+
+
 def test_a_project_without_cards_gets_the_packaged_one(tmp_path: Path) -> None:
     write(tmp_path / "run", samples(2), project=tmp_path)
     assert "**4 samples of 2 prompts**" in (tmp_path / "run/dataset/README.md").read_text()

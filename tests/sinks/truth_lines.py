@@ -292,6 +292,16 @@ def reported(truth: Truth, match: re.Match[str]) -> None:
     assert number(match[2]) >= sum(truth.answered) or truth.is_pairs  # type: ignore[operator]
 
 
+def not_read(truth: Truth, match: re.Match[str]) -> None:
+    """A benchmark that could not be read: the run noted it, and nothing was left out for it."""
+    name = unescaped(match[1])
+    notes = [v for k, v in truth.manifest["notes"].items() if k.startswith("decontamination")]
+    assert any(name in note["not_checked"] for note in notes), name
+    if truth.rejected is not None:
+        reasons = truth.rejected["reason"].to_list()
+        assert not any(r.startswith(f"contaminated_by:{name}/") for r in reasons), name
+
+
 def noted(truth: Truth, match: re.Match[str]) -> None:
     """What a step noted: it is in the manifest beside the rows, under a name of its own."""
     numbers = re.findall(r"[\d,]+(?:\.\d+)?", match[0])
@@ -328,6 +338,7 @@ SENTENCES: list[tuple[str, Line]] = [
     (r"([\d,]+) samples of ([\d,]+) tokens were decided", reported),
     (r"^([\d,]+) more are not listed", not_listed),
     (r"n-grams of (\d+) tokens", noted),
+    (r"^\* (\S+): cannot read hub:", not_read),
     (r"drawn by a hash of the ids \(seed (\d+)\)", noted),
     (r"Of ([\d,]+) comparisons .*", noted),
 ]
