@@ -8,6 +8,7 @@ command line that it reads; the child has the command's own exit status.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -55,8 +56,9 @@ class Publishers:
         return status
 
     def kill(self) -> None:
-        """Ends the publish that runs, at once."""
-        os.kill(self.pid, signal.SIGKILL)
+        """Ends the publish that runs, at once, unless it has just ended by itself."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
 
 def serve(log: Path) -> None:
