@@ -13,9 +13,14 @@ import os
 from collections.abc import Generator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from curate.scorers.sandbox import NoSandbox
+
+# Seconds of the wall clock say nothing of a test that shares its processor with two others.
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
 
 PIPELINES = "tests/pipelines/"
 LONGEST = (PIPELINES, "tests/executors/")
