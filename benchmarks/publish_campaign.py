@@ -33,23 +33,9 @@ from curate.sinks.shards import write_shards
 from tests.servers.hub import Fault, Hub
 from tests.servers.hub_faults import random_faults
 from tests.servers.hub_repository import Commit, Repository
+from tests.sinks.made import CARD
 
 NAME = "org/sums"
-CARD = """---
-license: mit
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: data/train-*.parquet
----
-# Sums
-
-<!-- author: summary -->
-<!-- /author: summary -->
-
-State {number}.
-"""
 ATTEMPTS = 25
 MANY_SHARDS_EVERY, AGAIN_EVERY, LOADED = 20, 8, 6
 """Publishes of more than 100 files; those that are repeated; versions loaded by `datasets`."""
@@ -126,7 +112,7 @@ class Campaign:
         """The dataset folder as it is now."""
         shutil.rmtree(place, ignore_errors=True)
         shards = write_shards(self.rows, place, shard_bytes=shard_bytes)
-        (place / "README.md").write_text(CARD.format(number=number))
+        (place / "README.md").write_text(CARD.format(text=f"State {number}."))
         manifest = {"shards": [shard._asdict() for shard in shards]}
         (place / ".curate").mkdir()
         (place / ".curate/manifest.json").write_text(json.dumps(manifest))

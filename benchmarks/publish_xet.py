@@ -13,12 +13,12 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from benchmarks.publish_campaign import CARD
 from benchmarks.publish_process import Publishers
 from benchmarks.publish_rows import Row, changed, dataset, real_sentences, replaced
 from curate.sinks.shards import write_shards
 from curate.sinks.sorting import sorted_rows
 from tests.servers.hub import Hub
+from tests.sinks.made import CARD
 
 NAME = "org/traces"
 SHARD_BYTES = 500_000_000
@@ -66,7 +66,7 @@ def write(rows: Iterable[Row], folder: Path) -> int:
     """A dataset folder; the bytes of its shards."""
     shutil.rmtree(folder, ignore_errors=True)
     shards = write_shards(rows, folder, shard_bytes=SHARD_BYTES)
-    (folder / "README.md").write_text(CARD.format(number=1))
+    (folder / "README.md").write_text(CARD.format(text="Traces."))
     (folder / ".curate").mkdir()
     told = {"shards": [shard._asdict() for shard in shards]}
     (folder / ".curate/manifest.json").write_text(json.dumps(told))

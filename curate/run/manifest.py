@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import importlib.metadata
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -23,6 +22,7 @@ from curate.run.load import Pipeline
 from curate.run.plan import PlannedStage
 from curate.sample import digest
 from curate.sinks.atomic import write_text
+from curate.sinks.provenance import installed
 from curate.step import Step, plain
 
 PACKAGES = ("datatrove", "math-verify", "pyarrow", "datasets", "xllamacpp", "reasoning-gym")
@@ -150,7 +150,7 @@ class Manifest:
             "steps": said["steps"],
             "stages": [],
             "status": "running",
-            "packages": versions(),
+            "packages": installed(PACKAGES) | {"curate-datasets": __version__},
             "engine": None,
             "engines": {},
         }
@@ -162,13 +162,3 @@ class Manifest:
     def set(self, **values: Any) -> None:
         self.data |= values
         self.save()
-
-
-def versions() -> dict[str, str]:
-    found = {"python": ".".join(map(str, sys.version_info[:3])), "curate-datasets": __version__}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

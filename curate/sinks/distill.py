@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ from curate.errors import UsageError
 from curate.sinks import settings
 from curate.sinks.grpo import PromptTrainer
 from curate.sinks.sft import SFT
-from curate.sinks.training_job import Job, lora_config
+from curate.sinks.training_job import Job
 from curate.step import Context
 
 
@@ -70,17 +69,8 @@ class OnPolicyDistill(PromptTrainer):
         super().prepare(context)
         self.find_model(str(self.teacher))
 
-    def build(self, job: Job, arguments: Any, tokenizer: Any, data: Any, watch: Any) -> Any:
-        trl: Any = importlib.import_module("trl")
-        return trl.DistillationTrainer(
-            model=job.model,
-            teacher_model=job.teacher,
-            args=arguments,
-            processing_class=tokenizer,
-            train_dataset=data,
-            peft_config=lora_config(job),
-            callbacks=[watch],
-        )
+    def parts(self, job: Job) -> dict[str, Any]:
+        return {"teacher_model": job.teacher}
 
 
 def check_rate(model: str, given: Mapping[str, Any]) -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from curate.errors import RunError
 from curate.sinks import settings
 from curate.sinks.pairs_folder import pair_row, pair_schema, paired
-from curate.sinks.training import Trainer
-from curate.sinks.training_job import Job, lora_config
+from curate.sinks.training import RowTrainer
 
 if TYPE_CHECKING:
     import pyarrow
 
 
-class DPO(Trainer):
+class DPO(RowTrainer):
     """Direct preference optimization on pairs that `Pairs` made, on TRL's DPOTrainer.
 
     R1 has none; the settings are Tülu 3's: 1 epoch at 5e-7, 128 pairs a step, beta 5 on
@@ -34,9 +32,6 @@ class DPO(Trainer):
         "max_length": settings.DPO_CONTEXT,
     }
 
-    def __init__(self, model: str, **options: Any) -> None:
-        super().__init__(model, **options)
-
     def defaults(self) -> dict[str, Any]:
         return dict(settings.DPO)
 
@@ -48,21 +43,3 @@ class DPO(Trainer):
             yield from map(pair_row, paired(rows))
         except RunError as error:
             raise RunError(str(error).replace("PairsFolder", self.label)) from None
-
-    def arguments_for(self, job: Job) -> dict[str, Any]:
-        return {"max_length": job.length}
-
-    def build(self, job: Job, arguments: Any, tokenizer: Any, data: Any, watch: Any) -> Any:
-        trl: Any = importlib.import_module("trl")
-        return trl.DPOTrainer(
-            model=job.model,
-            args=arguments,
-            processing_class=tokenizer,
-            train_dataset=data,
-            peft_config=lora_config(job),
-            callbacks=[watch],
-        )
-
-    def collated(self, trainer: Any, head: Any) -> Any:
-        data = trainer.train_dataset
-        return trainer.data_collator([data[i] for i in range(len(head))])

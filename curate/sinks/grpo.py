@@ -12,7 +12,7 @@ from curate.project import template_root
 from curate.sample import Sample, schema
 from curate.sinks import settings
 from curate.sinks.training import Trainer
-from curate.sinks.training_job import Job, lora_config
+from curate.sinks.training_job import Job
 from curate.sources.template import Template, load_template
 from curate.step import Context
 
@@ -184,18 +184,16 @@ class GRPO(PromptTrainer):
             "reward_weights": self.weights,
         }
 
+    def trainer_class(self) -> Any:
+        return skipping_trainer()
+
+    def parts(self, job: Job) -> dict[str, Any]:
+        return {"reward_funcs": self.rewards}
+
     def build(self, job: Job, arguments: Any, tokenizer: Any, data: Any, watch: Any) -> Any:
         if job.prefill:
             data = data.add_column("prefill", [job.prefill] * len(data))
-        return skipping_trainer()(
-            model=job.model,
-            reward_funcs=self.rewards,
-            args=arguments,
-            processing_class=tokenizer,
-            train_dataset=data,
-            peft_config=lora_config(job),
-            callbacks=[watch],
-        )
+        return super().build(job, arguments, tokenizer, data, watch)
 
 
 def skipping_trainer() -> Any:

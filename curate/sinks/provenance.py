@@ -4,10 +4,13 @@ where it ran.
 
 from __future__ import annotations
 
+import contextlib
+import importlib.metadata
 import json
+import platform
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,19 @@ def read_json(path: Path, default: Any) -> Any:
         raise RunError(
             f"{path} is not JSON ({error}); run the pipeline again to rewrite it"
         ) from None
+
+
+def installed(names: Iterable[str]) -> dict[str, str]:
+    """The version of Python and of those packages that are there.
+
+    >>> list(installed(["pyarrow", "no-such-package"]))
+    ['python', 'pyarrow']
+    """
+    found = {"python": platform.python_version()}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def public(value: Any) -> Any:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 from curate.sinks import settings
-from curate.sinks.training import Trainer
-from curate.sinks.training_job import Job, lora_config
+from curate.sinks.training import RowTrainer
 
 
-class SFT(Trainer):
+class SFT(RowTrainer):
     """Supervised fine-tuning with R1's settings, on TRL's SFTTrainer.
 
     2 epochs at 5e-6, cosine to a tenth, 64 rows a step, context 32,768 (DeepSeek-R1 v2, B.4.2).
@@ -19,25 +17,8 @@ class SFT(Trainer):
         SFT("Qwen/Qwen2.5-Math-1.5B", learning_rate=1e-5, per_device=4)
     """
 
-    def __init__(self, model: str, **options: Any) -> None:
-        super().__init__(model, **options)
-
     def defaults(self) -> dict[str, Any]:
         return dict(settings.SFT)
-
-    def arguments_for(self, job: Job) -> dict[str, Any]:
-        return {"max_length": job.length}
-
-    def build(self, job: Job, arguments: Any, tokenizer: Any, data: Any, watch: Any) -> Any:
-        trl: Any = importlib.import_module("trl")
-        return trl.SFTTrainer(
-            model=job.model,
-            args=arguments,
-            processing_class=tokenizer,
-            train_dataset=data,
-            peft_config=lora_config(job),
-            callbacks=[watch],
-        )
 
     def collated(self, trainer: Any, head: Any) -> Any:
         data, args = trainer.train_dataset, trainer.args
@@ -46,4 +27,4 @@ class SFT(Trainer):
                 head, trainer.processing_class, args, args.packing, None, "proof"
             )
             return trainer.data_collator(list(data))
-        return trainer.data_collator([data[i] for i in range(len(head))])
+        return super().collated(trainer, head)

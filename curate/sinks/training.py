@@ -13,6 +13,7 @@ last: with it, the folder is complete.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -32,6 +33,7 @@ from curate.sinks.training_job import (
     DONE,
     Job,
     load_tokenizer,
+    lora_config,
     ready_packages,
     save_adapted,
     train,
@@ -96,7 +98,7 @@ class Trainer(Step):
     where = frozenset({"devices", "deepspeed", "per_device"})
 
     config: ClassVar[str] = "SFTConfig"
-    """TRL's class of arguments."""
+    """TRL's class of arguments, which its trainer is named after."""
     kind: ClassVar[Kind] = "sft"
     """What is proved of the rows."""
     save_steps: ClassVar[int] = 200
@@ -137,9 +139,25 @@ class Trainer(Step):
         """Arguments of TRL that follow from the job."""
         return {}
 
+    def trainer_class(self) -> Any:
+        """TRL's class that trains."""
+        return getattr(importlib.import_module("trl"), self.config.replace("Config", "Trainer"))
+
+    def parts(self, job: Job) -> dict[str, Any]:
+        """What TRL's trainer gets besides model, arguments, tokenizer and data."""
+        return {}
+
     def build(self, job: Job, arguments: Any, tokenizer: Any, data: Any, watch: Any) -> Any:
         """TRL's trainer."""
-        raise NotImplementedError
+        return self.trainer_class()(
+            model=job.model,
+            args=arguments,
+            processing_class=tokenizer,
+            train_dataset=data,
+            peft_config=lora_config(job),
+            callbacks=[watch],
+            **self.parts(job),
+        )
 
     def collated(self, trainer: Any, head: Any) -> Any:
         """The trainer's own batch of the first rows; None when there is none before it starts."""
@@ -298,3 +316,14 @@ class Trainer(Step):
         notice(proof.text())
         proof.check()
         return proof
+
+
+class RowTrainer(Trainer):
+    """A trainer that learns the rows as they are, up to `max_length` tokens of each."""
+
+    def arguments_for(self, job: Job) -> dict[str, Any]:
+        return {"max_length": job.length}
+
+    def collated(self, trainer: Any, head: Any) -> Any:
+        data = trainer.train_dataset
+        return trainer.data_collator([data[i] for i in range(len(head))])

@@ -6,9 +6,7 @@ how the loss went.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from curate.sinks.atomic import write_text
 from curate.sinks.licences import KINDS, licence, licence_of_model
 from curate.sinks.proof import Proof
-from curate.sinks.provenance import public, read_json
+from curate.sinks.provenance import installed, public, read_json
 from curate.sinks.shards import read_rows
 from curate.sinks.training_job import DONE, Job
 from curate.sinks.training_rows import IDS, Rows
@@ -138,17 +136,6 @@ def is_dataset(ids: Path, folder: Path) -> bool:
     return False
 
 
-def versions() -> dict[str, str]:
-    """The packages that trained it."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def terms(rows: Rows, base: str | None) -> tuple[str, list[str]]:
     """The licence that binds most, of the rows and the base model, and all of them in words."""
     found = [licence(name) for name in rows.licences]
@@ -177,7 +164,7 @@ def write_report(step: Trainer, trained: Trained, out: Path) -> dict[str, Any]:
         "loss": ends(trained.curve.get("loss", [])),
         "rewards": trained.rewards,
         "curve": trained.curve,
-        "packages": versions(),
+        "packages": installed(PACKAGES),
         "job": job.digest,
     }
     text = report_text(trained, record)

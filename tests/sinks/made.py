@@ -11,6 +11,25 @@ from curate.sinks import DatasetFolder
 from curate.step import Context
 
 ROOT = Path(__file__).parents[2]
+CARD = """---
+license: mit
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: data/train-*.parquet
+---
+# Sums
+
+<!-- author: summary -->
+<!-- /author: summary -->
+
+{text}
+
+<!-- load -->
+<!-- /load -->
+"""
+"""The card of a dataset to be released, with places for an author and for how to load it."""
 
 
 def sample(number: int, k: int = 0, **changes: Any) -> Sample:

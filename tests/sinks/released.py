@@ -15,27 +15,9 @@ import pytest
 from curate.sample import sort_key
 from curate.sinks.shards import write_shards
 from tests.servers.hub import Hub, files_of
-from tests.sinks.made import sample
+from tests.sinks.made import CARD, sample
 
 NAME = "org/sums"
-CARD = """---
-license: mit
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: data/train-*.parquet
----
-# Sums
-
-<!-- author: summary -->
-<!-- /author: summary -->
-
-{text}
-
-<!-- load -->
-<!-- /load -->
-"""
 
 
 def folder(
