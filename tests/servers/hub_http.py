@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.raw_path, self.query = url.path, parse_qs(url.query, keep_blank_values=True)
         self.decoded = unquote(url.path)
-        self.body, self._answered = b"", (0, 0)
+        self.body, self._is_logged = b"", False
         self.fault = fault = self.hub.struck(self.command, self.decoded)
         try:
             if fault and fault.cut_body:
@@ -62,8 +62,14 @@ class Handler(BaseHTTPRequestHandler):
         except (Cut, ConnectionError):
             self.close_connection = True
         finally:
-            status, sent = self._answered
-            self.hub.log.append(Logged(self.command, self.decoded, status, len(self.body), sent))
+            self._log(0, 0)
+
+    def _log(self, status: int, bytes_out: int) -> None:
+        """Once a request, and before its answer: who has that may look for it in the log."""
+        if not self._is_logged:
+            self._is_logged = True
+            entry = Logged(self.command, self.decoded, status, len(self.body), bytes_out)
+            self.hub.log.append(entry)
 
     def _answer(self) -> None:
         raise NotImplementedError
@@ -110,15 +116,15 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         if self._silent:
             raise Cut
+        self._log(status, len(body))
         self.send_response(status)
         for key, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(key, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-        self._answered = (status, len(body))
 
-    _silent = False
+    _silent = _is_logged = False
 
 
 class ObjectHandler(Handler):
