@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.publish_process import Publishers
 from benchmarks.publish_rows import Row, changed, dataset, real_sentences, replaced
+from curate.sample import sort_key
 from curate.sinks.shards import write_shards
 from curate.sinks.sorting import sorted_rows
 from tests.servers.hub import Hub
@@ -27,18 +28,20 @@ SHARD_BYTES = 500_000_000
 def measured(rows: int, characters: int, folder: Path) -> Iterator[str]:
     """A line for each version: its share of new bytes."""
     sentences = real_sentences()
-    first = dataset(rows, characters=characters, sentences=sentences)
+    texts = {"characters": characters, "sentences": sentences}
+    half = dataset(rows // 2, source="a few sums", **texts)
+    first = sorted([*half, *dataset(rows - rows // 2, **texts)], key=sort_key)
     size = write(first, folder / "first")
     yield f"{rows:,} rows of {characters:,} characters, {size / 1e6:.1f} MB of Parquet"
 
     def more(count: int, source: str) -> list[Row]:
-        return dataset(count, characters=characters, sentences=sentences, source=source, seed=1)
+        return dataset(count, source=source, seed=1, **texts)
 
     few = max(1, rows // 1_000)
     versions = {
         "0.1 % of the rows have another answer": changed(first, 0.001, seed=1),
         "0.1 % of the rows gone, as many new ones": replaced(first, more(few, "sums"), seed=2),
-        "1 % more rows, of a new source": [*first, *more(rows // 100, "other sums")],
+        "1 % more rows, of a new source between": [*first, *more(rows // 100, "other sums")],
         "the same rows in another order": random.Random(3).sample(first, len(first)),
     }
     for name, version in versions.items():

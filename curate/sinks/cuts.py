@@ -7,6 +7,7 @@ dataset have the same pieces but for those where they differ and one or two behi
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,9 @@ class Cuts:
     Pieces have 0.57 of `most` on average, and 13 % of them are ended by `most` itself (both follow
     from the exponential distribution of the first success).
 
+    With `by_source`, a source begins a piece of its own unless the one before has less than a 32nd
+    of `most`: rows of a new source then leave those of all others where they are.
+
     >>> def pieces(names):
     ...     cuts = Cuts(100)
     ...     numbers = [cuts({"prompt_id": name, "text": "12345678"}) for name in names]
@@ -33,17 +37,21 @@ class Cuts:
     [3, 4, 6, 4, 6, 4, 6, 4, 2]
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, by_source: bool = False) -> None:
         self.most = most
+        self.least_of_source = most / 32 if by_source else math.inf
+        self.source: str | None = None
         self.number = self.size = self.prompt_size = 0
         self.prompt_id: str | None = None
 
     def __call__(self, row: Mapping[str, Any]) -> int:
         if row["prompt_id"] != self.prompt_id:
-            if self._ends():
+            is_other = row.get("source") != self.source
+            if self._ends() or (is_other and self.size >= self.least_of_source):
                 self.number += 1
                 self.size = 0
             self.prompt_id, self.prompt_size = row["prompt_id"], 0
+            self.source = row.get("source")
         size = text_bytes(row)
         self.size += size
         self.prompt_size += size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +14,7 @@ from curate.sample import schema, sort_key
 from curate.sinks import shards
 from curate.sinks.shards import read_rows, write_shards
 from curate.sinks.sorting import text_bytes
-from tests.sinks.made import content, samples
+from tests.sinks.made import content, sample, samples
 
 ROWS = sorted((s.to_row() for s in samples(50, per_prompt=3)), key=sort_key)
 
@@ -59,6 +60,29 @@ def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert all(sum(map(text_bytes, group[:-3])) < 5_000 for group in groups)
     prompts = [{row["prompt_id"] for row in group} for group in groups]
     assert sum(map(len, prompts)) == 50, "a prompt is in one of them"
+
+
+def test_rows_of_a_new_source_leave_the_row_groups_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "ROW_GROUP_BYTES", 20_000)
+    rows = [
+        sample(n, domain="math", source=source).to_row() for source in "ace" for n in range(100)
+    ]
+    more = [sample(n, domain="math", source="b").to_row() for n in range(100, 120)]
+    few = [sample(n, domain="math", source="d").to_row() for n in range(120, 121)]
+
+    def groups(name: str, given: list[dict[str, Any]]) -> list[set[str]]:
+        (shard,) = write_shards(sorted(given, key=sort_key), tmp_path / name, shard_bytes=1 << 30)
+        with pq.ParquetFile(tmp_path / name / shard.path) as file:
+            tables = map(file.read_row_group, range(file.num_row_groups))
+            return [set(table["id"].to_pylist()) for table in tables]
+
+    before, after = groups("a", rows), groups("b", rows + more)
+    new = {row["id"] for row in more}
+    assert [group for group in after if not group & new] == before
+    assert set.union(*(group for group in after if group & new)) == new
+    assert len(groups("c", rows + few)) <= len(before) + 1, "one row ends no row group"
 
 
 def test_a_row_that_comes_leaves_most_bytes_and_shards_as_they_were(
