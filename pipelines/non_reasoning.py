@@ -1,6 +1,6 @@
 """Non-reasoning data as DeepSeek-R1 has it: writing, facts, who it is, translation, role play.
 
-    curate run pipelines/non_reasoning.py                   # a laptop: embedded model, 140 prompts
+    curate run pipelines/non_reasoning.py                   # a laptop: embedded model, 120 prompts
     curate run pipelines/non_reasoning.py name=Ada author="Ada Lab" prompts=mine.jsonl limit=none \
         style=zero_shot engine=http://node1:8000/v1 model=deepseek-ai/DeepSeek-V3 \
         judge=http://node2:8000/v1 judge_model=deepseek-ai/DeepSeek-V3
@@ -48,7 +48,7 @@ def non_reasoning(
     judge_model: str | None = None,
     samples: int = 8,
     keep: int = 1,
-    limit: int | None = 140,
+    limit: int | None = 120,
     concurrency: int | None = None,
     benchmarks: str = BENCHMARKS,
     store: str = "runs/store",
@@ -58,21 +58,20 @@ def non_reasoning(
     """Answers that need no reasoning, with a short chain of thought where it helps."""
     names = {"name": name, "author": author}
     templates = FAMILIES if style == "few_shot" else ZERO_SHOT
-    generate = Generate(
-        engine,
-        model=model,
-        template={family: f"pipelines/prompts/{file}.md" for family, file in templates.items()},
-        fields=names,
-        samples=samples,
-        keep=keep,
-        accept=general(name, author, judge, judge_model, store),
-        concurrency=concurrency,
-        store=store,
-    )
     return [
         Prompts(prompts, limit=limit, domain="general", fields=names),
         Decontaminate(benchmarks),
-        generate,
+        Generate(
+            engine,
+            model=model,
+            template={family: f"pipelines/prompts/{file}.md" for family, file in templates.items()},
+            fields=names,
+            samples=samples,
+            keep=keep,
+            accept=general(name, author, judge, judge_model, store),
+            concurrency=concurrency,
+            store=store,
+        ),
         Dedup(by="completion", within="prompt"),
         Pick(per_prompt=1, by="first"),
         DatasetFolder(card="cards/non_reasoning.md"),

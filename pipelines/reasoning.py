@@ -26,12 +26,11 @@ EASY = (
     ";pipelines/prompts/easy_logic.jsonl"
 )
 """Problems for a model of 135M parameters; they take turns, so 80 are 20 of each."""
-DOMAINS = ("math", "code", "stem", "logic")
 
 
 def templates(style: str) -> dict[str, str]:
     """The template of each domain; sums are shown to the embedded model as for the cold start."""
-    names = {domain: f"{style}_{domain}" for domain in DOMAINS}
+    names = {domain: f"{style}_{domain}" for domain in ("math", "code", "stem", "logic")}
     names |= {"math": "few_shot"} if style == "few_shot" else {}
     return {domain: f"pipelines/prompts/{name}.md" for domain, name in names.items()}
 

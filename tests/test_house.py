@@ -28,6 +28,7 @@ LAYERS = (
     ("generate", "select"),
     ("sinks",),
     ("run",),
+    ("arguments",),
     ("cli",),
 )
 """Each may import the lines before it; parts of one line may not import each other both ways."""

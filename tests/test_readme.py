@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from curate import project
-from curate.cli import build_parser
+from curate.arguments import build_parser
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -75,6 +75,32 @@ def to_gguf(folder: Path, target: Path) -> None:
     writer.close()
 
 
+def to_q8(source: Path, target: Path) -> None:
+    """Writes a GGUF again with its matrices of 4 bits (Q4_1) as Q8_0, for which llama.cpp has a
+    faster product on processors: the same numbers but for at most 0.4 % of a block's largest.
+    """
+    gguf = gguf_package()
+    reader = gguf.GGUFReader(source)
+    kinds, kept = gguf.GGMLQuantizationType, gguf.GGUFValueType
+    about = {name: f for name, f in reader.fields.items() if not name.startswith("GGUF.")}
+    writer = gguf.GGUFWriter(target, about.pop("general.architecture").contents())
+    about.pop("general.file_type", None)
+    for name, field in about.items():
+        inner = field.types[-1] if field.types[0] == kept.ARRAY else None
+        writer.add_key_value(name, field.contents(), field.types[0], sub_type=inner)
+    for tensor in reader.tensors:
+        if tensor.tensor_type == kinds.Q4_1:
+            plain = gguf.quants.dequantize(tensor.data, kinds.Q4_1)
+            packed = gguf.quants.quantize(plain, kinds.Q8_0)
+            writer.add_tensor(tensor.name, packed, raw_dtype=kinds.Q8_0)
+        else:
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def from_gguf(path: Path, folder: Path) -> None:
     """Writes a Llama's GGUF as a folder that transformers loads, in float16."""
     gguf = gguf_package()

@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from curate.cli import build_parser
+from curate.arguments import build_parser
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 

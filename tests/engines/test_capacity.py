@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from curate.cli import build_parser
+from curate.arguments import build_parser
 from curate.engines.capacity import (
     ALLOWANCE_GIB,
     ALLOWANCE_SHARE,

@@ -19,7 +19,7 @@ from curate.engines.request import Request
 from curate.engines.store import Store
 from curate.engines.student import embedded_student
 from curate.engines.trained import TRAINED, TrainedEngine
-from curate.engines.trained_gguf import ARCHITECTURES, from_gguf, to_gguf
+from curate.engines.trained_gguf import ARCHITECTURES, from_gguf, gguf_package, to_gguf, to_q8
 from curate.engines.weights import read_tensors
 from curate.errors import EngineError
 from tests.engines.tiny_weights import write_tiny_weights
@@ -145,3 +145,17 @@ def test_gguf_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
     with pytest.raises(EngineError, match=r"needs the package gguf; run `pip install 'curate-data"):
         TrainedEngine(f"{TRAINED}{folder}", tmp_path).start()
+
+
+def test_the_embedded_model_in_eight_bits(tmp_path: Path) -> None:
+    """Everything but the kind of its matrices is as it was, and these differ by little."""
+    gguf, source = gguf_package(), locate(SMOLLM2)
+    to_q8(source, tmp_path / "q8.gguf")
+    before, after = gguf.GGUFReader(source), gguf.GGUFReader(tmp_path / "q8.gguf")
+    for name in before.fields.keys() - {"GGUF.kv_count", "general.file_type"}:
+        assert after.fields[name].contents() == before.fields[name].contents()
+    assert {tensor.tensor_type.name for tensor in after.tensors} == {"F32", "Q8_0"}
+    for a, b in zip(before.tensors[:12], after.tensors[:12], strict=True):
+        assert a.name == b.name
+        old, new = (gguf.quants.dequantize(t.data, t.tensor_type) for t in (a, b))
+        assert np.abs(old - new).max() <= np.abs(old).max() / 250

@@ -1,4 +1,6 @@
-"""Trainers at the end of a pipeline: `curate run`, killed and run again, and on two processes."""
+"""Trainers at the end of a pipeline: `curate run`, killed and run again, on two processes, and in a
+job of Slurm.
+"""
 
 from __future__ import annotations
 
@@ -64,10 +66,11 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "curate.cli", "run", "pipelines/train.py", *words]
 
 
-def run(folder: Path, *words: str) -> str:
-    """What `curate run` says."""
+def run(folder: Path, *words: str, **further: str) -> str:
+    """What `curate run` says, with further variables of its environment."""
+    env = _env() | further
     done = subprocess.run(
-        command(*words), cwd=folder, env=_env(), capture_output=True, text=True, timeout=300
+        command(*words), cwd=folder, env=env, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return done.stderr
@@ -136,3 +139,21 @@ def test_two_processes_train_through_accelerate(tmp_path: Path) -> None:
     assert two["curve"]["loss"] == pytest.approx(one["curve"]["loss"], rel=2e-2)
     assert two["loss"]["last"] < two["loss"]["first"]
     assert not (folder / "out/student/launch").exists()
+
+
+def test_two_processes_train_in_a_job_of_slurm(tmp_path: Path) -> None:
+    """CURATE_TEST_SLURM=$(.ci/slurm FOLDER)"""
+    conf = os.environ.get("CURATE_TEST_SLURM")
+    if not conf:
+        pytest.skip("$CURATE_TEST_SLURM names no slurm.conf; .ci/slurm FOLDER starts a Slurm")
+    folder = project(tmp_path)
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write("[tool.curate.executors.slurm.SFT]\ncpus = 2\nmemory_gb = 4\n")
+    words = ("steps=6", "devices=2", "--executor", "slurm")
+    run(folder, *words, SLURM_CONF=conf)
+    job = record(folder)
+    assert list((folder / "out/stages").glob("*SFT*/logs/launch_script.slurm"))
+    run(folder, "steps=6", "devices=2", "out=local")
+    here = record(folder, "../local/student")
+    assert job["curve"]["loss"] == here["curve"]["loss"]
+    assert job["dataset"]["sha256"] == here["dataset"]["sha256"]
