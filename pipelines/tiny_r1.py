@@ -34,7 +34,7 @@ ARMS = {
     "SFT, curated, then GRPO": ("OUT/rl-{seed}", None),
 }
 """What is compared: a model, and the template that it is asked with."""
-FULL = {"sums": 200, "steps": 30, "rl_steps": 12, "questions": 4, "test": 80, "k": 4, "slots": 8}
+FULL = {"sums": 200, "steps": 30, "rl_steps": 12, "questions": 4, "test": 80, "k": 2, "slots": 16}
 SMOKE = {"sums": 20, "steps": 2, "rl_steps": 1, "questions": 1, "test": 6, "k": 1, "slots": 2}
 
 
@@ -70,7 +70,8 @@ def tiny_r1(
         steps += [GRPO(f"OUT/curated-{seed}", rewards, out=f"rl-{seed}", beta=0.0, **trained)]
         for name, (model, template) in ARMS.items():
             k, engine = size["k"], "local:" + model.format(base=base, seed=seed)
-            answers = Generate(engine, template=template, samples=k, keep="all", accept=[], **asked)
+            said = {"samples": k, "keep": "all", "accept": [], "max_tokens": 128, **asked}
+            answers = Generate(engine, template=template, **said)
             scores = Evaluation(name, MathAnswer(), k=k, strict=boxed_format, seed=seed)
             steps += [Prompts(HELD_OUT, limit=size["test"]), answers, scores]
     return steps
