@@ -8,7 +8,8 @@
 For each size: `benchmarks.scale_data` writes the samples, `curate run` takes them through
 `benchmarks/scale_pipeline.py`, and the numbers are looked at from outside: memory of each process
 (resident, of /proc, ten times a second), disk of the run directory (twice a second), processor time
-of all processes. Every row's fate is then compared with what was planted in it.
+of all processes, and what the host took of the machine's processors. Every row's fate is then
+compared with what was planted in it.
 """
 
 from __future__ import annotations
@@ -35,10 +36,13 @@ PIPELINE = "benchmarks/scale_pipeline.py"
 
 
 class Cost(NamedTuple):
-    """Of a run: seconds of the wall and of all processors, MB of the largest process and disk."""
+    """Of a run: seconds of the wall, of all its processes, and of the machine's processors while
+    its host gave them to others; MB of the largest process and disk.
+    """
 
     wall_s: float
     cpu_s: float
+    stolen_s: float
     memory_mb: float
     disk_mb: float
 
@@ -98,10 +102,16 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
+def stolen_seconds() -> float:
+    """Since the machine started, of all processors (`steal` in /proc/stat)."""
+    with Path("/proc/stat").open() as file:
+        return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def run(arguments: list[str], out: Path, *, kill_after_s: float | None = None) -> Cost:
     """A run of `curate`, whole or killed with all its workers; raises when it fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.monotonic()
+    started, stolen = time.monotonic(), stolen_seconds()
     command = [sys.executable, "-m", "curate.cli", "run", PIPELINE, *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
@@ -123,6 +133,7 @@ def run(arguments: list[str], out: Path, *, kill_after_s: float | None = None) -
     return Cost(
         time.monotonic() - started,
         sum(getattr(after, n) - getattr(before, n) for n in ("ru_utime", "ru_stime")),
+        stolen_seconds() - stolen,
         watch.memory / 1e6,
         watch.disk / 1e6,
     )
@@ -152,13 +163,16 @@ def measured(count: int, options: Options, folder: Path) -> None:
     killed = [run(arguments, out, kill_after_s=s) for s in ((20, 40) if options.kill else ())]
     cost = run(arguments, out)
     found = check(data, out, mix)
-    wall, cpu = (sum(c[i] for c in (*killed, cost)) for i in (0, 1))
-    memory, disk = (max(c[i] for c in (*killed, cost)) for i in (2, 3))
+    wall, cpu, stolen = (sum(c[i] for c in (*killed, cost)) for i in (0, 1, 2))
+    memory, disk = (max(c[i] for c in (*killed, cost)) for i in (3, 4))
     print(
         f"{count:>9,} {options.lengths:>5} {size:>8,.0f} {wall:>8,.0f} {cpu:>8,.0f} "
-        f"{count / wall:>8,.0f} {cpu / count * 1000:>8.2f} {memory:>8,.0f} {disk / size:>6.2f}",
+        f"{stolen:>8,.0f} {count / wall:>8,.0f} {cpu / count * 1000:>8.2f} "
+        f"{memory:>8,.0f} {disk / size:>6.2f}",
         flush=True,
     )
+    stages = json.loads((out / "manifest.json").read_text())["stages"]
+    print("    wall s:", ", ".join(f"{stage['name']} {stage['seconds']:,.0f}" for stage in stages))
     show(found)
     if options.twice:
         first = digests(out)
@@ -194,7 +208,8 @@ def main() -> None:
     counts, place = [int(n) for n in said.pop("rows").split(",")], said.pop("folder")
     chosen = Options(**said)
     print(
-        f"{'rows':>9} {'len':>5} {'MB':>8} {'wall s':>8} {'cpu s':>8} {'rows/s':>8} "
+        f"{'rows':>9} {'len':>5} {'MB':>8} {'wall s':>8} {'cpu s':>8} {'stolen s':>8} "
+        f"{'rows/s':>8} "
         f"{'cpu ms':>8} {'peak MB':>8} {'disk':>6}"
     )
     for count in counts:
