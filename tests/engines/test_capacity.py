@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from curate.arguments import build_parser
+from curate.cli import DONE, main
 from curate.engines.capacity import (
     ALLOWANCE_GIB,
     ALLOWANCE_SHARE,
@@ -303,9 +303,7 @@ PAGE = (ROOT / "docs/planning.md").read_text("utf-8")
 
 @pytest.mark.parametrize("line", re.findall(r"^curate (plan --serve .+)$", PAGE, re.MULTILINE))
 def test_the_commands_of_the_page_work(line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    words = line.split()
-    options = build_parser().parse_args(words)
-    assert options.act(options, words) == 0
+    assert main(line.split()) == DONE
     assert "vllm serve deepseek-ai/DeepSeek-R1" in capsys.readouterr().out
 
 
