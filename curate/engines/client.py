@@ -113,7 +113,9 @@ class Client:
         with self._lock:
             self._in_flight += 1
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="client", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._run, args=(request,), name="client", daemon=True
+                )
                 self._thread.start()
         (self._waiting.appendleft if first else self._waiting.append)(job)
         # Waking the loop costs as much as sending a request (the two threads trade Python's lock),
@@ -211,14 +213,14 @@ class Client:
                 if not self._loop.is_closed():
                     raise
 
-    def _run(self) -> None:
+    def _run(self, first: Request) -> None:
         """The thread: makes the engine ready, then asks until closed or until there is no hope."""
         # It gives Python's lock away with every byte, and gets it back from a thread that judges
         # only after this interval: at the usual 5 ms streams would wait for verdicts.
         sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
         try:
             self._store.prepare()
-            endpoints = self.engine.start()
+            endpoints = self.engine.start(first)
             asyncio.run(self._serve(endpoints))
         except BaseException as error:
             self._fail(error)

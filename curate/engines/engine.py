@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from curate.engines.fleet import another_model
 from curate.engines.known import remember_root, root_of
 from curate.engines.local import LocalEngine
+from curate.engines.request import Request
 from curate.engines.server import Endpoint, Engine, key_from_environment, list_models
 from curate.engines.store import Store
 from curate.engines.trained import TRAINED, TrainedEngine, placed, trained_name
@@ -105,7 +106,7 @@ class EndpointEngine:
         self.revision = revision
         self._store = store
 
-    def start(self) -> tuple[Endpoint, ...]:
+    def start(self, first: Request | None = None) -> tuple[Endpoint, ...]:
         """Checks that servers are there and that they serve this model, if they list theirs.
 
         One of several that is not there may come later; one that serves other models is left out.

@@ -74,7 +74,7 @@ class SharedServer:
     say: Callable[[str], None] | None = None
     url: str | None = None
     _lease: IO[bytes] | None = None
-    _folder: Path | None = None
+    folder: Path | None = None
     _watcher: subprocess.Popen[bytes] | None = None
 
     def start(self, command: Callable[[Path], Sequence[str]]) -> str:
@@ -82,7 +82,7 @@ class SharedServer:
 
         EngineError when it cannot be, with what its log says.
         """
-        folder = self._folder = self._meeting_place()
+        folder = self.folder = self._meeting_place()
         lease = self._lease = (folder / _LEASE).open("ab")
         _held.add(lease)
         fcntl.flock(lease, fcntl.LOCK_SH)
@@ -116,7 +116,7 @@ class SharedServer:
     def describe_death(self) -> str:
         """One line on a server that is gone."""
         deadline = time.monotonic() + 1.0
-        while self._folder and not (self._folder / _STATUS).exists():
+        while self.folder and not (self.folder / _STATUS).exists():
             if time.monotonic() > deadline:
                 break
             time.sleep(0.02)
@@ -134,7 +134,7 @@ class SharedServer:
     def _ended(self, what: str) -> str:
         how = ""
         with contextlib.suppress(OSError, ValueError):
-            status = int((self._folder or Path()).joinpath(_STATUS).read_text())
+            status = int((self.folder or Path()).joinpath(_STATUS).read_text())
             how = f" (signal {-status})" if status < 0 else f" (exit status {status})"
         reason = telling_line(self.log)
         return f"{self.title} {what}{how}{reason and f': {reason}'}; its log: {self.log}"

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from curate.assets import SMOLLM2, locate, sha256_of
 from curate.engines.lease import SharedServer
+from curate.engines.request import Request
 from curate.engines.server import Endpoint
+from curate.engines.shared_prompt import share_prompt
 from curate.errors import EngineError
 
 _LINGER_S = 1.5
@@ -34,7 +36,7 @@ class LocalEngine:
         self.revision: str | None = (sha256_of(path) if path else SMOLLM2.sha256)[:12]
         self._server: SharedServer | None = None
 
-    def start(self) -> tuple[Endpoint, ...]:
+    def start(self, first: Request | None = None) -> tuple[Endpoint, ...]:
         """The running server, started if no other worker did; EngineError when it cannot be."""
         if importlib.util.find_spec("xllamacpp") is None:
             raise EngineError(
@@ -55,7 +57,10 @@ class LocalEngine:
             linger_s=_LINGER_S,
             start_s=_START_S,
         )
-        return (Endpoint(self._server.start(command)),)
+        endpoint = Endpoint(self._server.start(command))
+        if first is not None and self._server.folder:
+            share_prompt(endpoint, first, self._server.folder, self.slots)
+        return (endpoint,)
 
     def file(self) -> Path:
         """What the server loads."""

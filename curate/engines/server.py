@@ -10,6 +10,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from curate.engines.request import Request
 from curate.errors import EngineError
 
 KEYS = ("CURATE_API_KEY", "OPENAI_API_KEY")
@@ -45,8 +46,10 @@ class Engine(Protocol):
         """How many it works on at a time, where that is fixed."""
         ...
 
-    def start(self) -> tuple[Endpoint, ...]:
-        """Makes it ready; called once, before the first request. Raises EngineError."""
+    def start(self, first: Request | None = None) -> tuple[Endpoint, ...]:
+        """Makes it ready; called once, before the first request, which it may prepare for: most
+        that follow begin alike. Raises EngineError.
+        """
         ...
 
     def is_alive(self) -> bool:

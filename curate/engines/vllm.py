@@ -23,6 +23,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from curate.engines.lease import URL, SharedServer
+from curate.engines.request import Request
 from curate.engines.server import Endpoint
 from curate.errors import EngineError, UsageError
 from curate.notice import notice
@@ -181,7 +182,7 @@ class VllmEngine:
             say=say or notice,
         )
 
-    def start(self) -> tuple[Endpoint, ...]:
+    def start(self, first: Request | None = None) -> tuple[Endpoint, ...]:
         """The running server, launched if no other worker did; EngineError when it cannot be."""
         return (Endpoint(self._server.start(self._command)),)
 

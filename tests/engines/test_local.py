@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.request import Request as Call
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -21,6 +25,7 @@ from curate.engines.client import Client
 from curate.engines.local import LocalEngine
 from curate.engines.store import Store
 from curate.errors import EngineError
+from curate.sample import Turn
 from tests.engines.asking import QUICK, ask_all, request
 
 
@@ -94,6 +99,34 @@ def test_answers_with_seed_reason_and_usage_then_ends(tmp_path: Path) -> None:
         assert seconds_until_gone(tmp_path) < 4
         assert len(store) == 4
     assert (tmp_path / "out" / "engine.log").exists()
+
+
+def asked(url: str, slot: int, turns: tuple[Turn, ...]) -> int:
+    """Tokens of the prompt that the slot knew already."""
+    values = {"messages": turns, "max_tokens": 1, "id_slot": slot}
+    call = Call(f"{url}/chat/completions", json.dumps(values).encode())
+    call.add_header("Content-Type", "application/json")
+    with urlopen(call) as answer:
+        return int(json.load(answer)["usage"]["prompt_tokens_details"]["cached_tokens"])
+
+
+def test_examples_are_read_once_for_all_slots(tmp_path: Path) -> None:
+    """Of two templates on one server each; the second worker waits for the first."""
+    engine = LocalEngine(tmp_path / "out", slots=3)
+    for word in ("add", "subtract"):
+        examples = Turn(role="system", content=f"{word} the numbers, as I have shown you " * 20)
+        turns = [(examples, Turn(role="user", content=f"{n}, {n}")) for n in range(3)]
+        first = request(0, messages=turns[0], model=engine.model, revision=engine.revision)
+        with ThreadPoolExecutor() as pool:
+            workers = [LocalEngine(tmp_path / "out", slots=3) for _ in range(2)]
+            found = pool.map(LocalEngine.start, workers, (first, first))
+            url, same = (endpoint.url for (endpoint,) in found)
+        assert url == same
+        assert all(asked(url, slot, turns[slot]) > 100 for slot in range(3))
+        for worker in workers:
+            worker.close()
+    left = list(tmp_path.glob("curate-*/prompt-*"))
+    assert [path.read_bytes() for path in left] == [b"read\n"] * 2
 
 
 def test_gone_when_its_last_user_is_killed(tmp_path: Path) -> None:

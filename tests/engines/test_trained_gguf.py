@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ pytest.importorskip("xllamacpp", reason="curate-datasets[local] is not installed
 
 from curate.assets import SMOLLM2, locate, sha256_of
 from curate.engines.client import Client
+from curate.engines.local_server import quick
 from curate.engines.request import Request
 from curate.engines.store import Store
 from curate.engines.student import embedded_student
@@ -159,3 +161,24 @@ def test_the_embedded_model_in_eight_bits(tmp_path: Path) -> None:
         assert a.name == b.name
         old, new = (gguf.quants.dequantize(t.data, t.tensor_type) for t in (a, b))
         assert np.abs(old - new).max() <= np.abs(old).max() / 250
+
+
+def test_only_the_embedded_model_itself_is_served_in_eight_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = locate(SMOLLM2)
+    monkeypatch.setenv("CURATE_CACHE", str(tmp_path / "cache"))
+    other = tmp_path / SMOLLM2.file
+    other.write_bytes(b"another model of this name")
+    assert quick(other) == str(other)
+    left = tmp_path / "cache" / ".1-SmolLM2-135M-Instruct.Q4_1-b179c9523d0e-Q8_0.gguf"
+    left.parent.mkdir()
+    left.write_bytes(b"half of it, of a process that was killed")
+    os.utime(left, (0, 0))
+    made = quick(source)
+    assert [str(path) for path in left.parent.iterdir()] == [made]
+    before = Path(made).stat().st_mtime_ns
+    assert quick(source) == made and Path(made).stat().st_mtime_ns == before
+    monkeypatch.setenv("CURATE_CACHE", str(other))  # a file: nothing can be kept in it
+    assert quick(source) == str(source)
+    assert "is served in 4 bits" in capsys.readouterr().err
