@@ -26,7 +26,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from benchmarks import scale_data
 from benchmarks.scale_check import Found, check, sizes_of_mix
@@ -108,13 +108,24 @@ def stolen_seconds() -> float:
         return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
+def arguments_of(data: Path, out: Path, tasks: int, workers: int) -> list[str]:
+    """Of a run of the pipeline, with half of the sound samples of each domain as its mix."""
+    mix = (f"{name}={n}" for name, n in sizes_of_mix(data).items())
+    return [f"data={data}", f"out={out}", *mix, "--tasks", str(tasks), "--workers", str(workers)]
+
+
+def begin(arguments: list[str], stderr: int | IO[bytes]) -> subprocess.Popen[bytes]:
+    """`curate run` of this tree in a process of its own."""
+    command = [sys.executable, "-m", "curate.cli", "run", PIPELINE, *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stderr)
+
+
 def run(arguments: list[str], out: Path, *, kill_after_s: float | None = None) -> Cost:
     """A run of `curate`, whole or killed with all its workers; raises when it fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started, stolen = time.monotonic(), stolen_seconds()
-    command = [sys.executable, "-m", "curate.cli", "run", PIPELINE, *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
+    process = begin(arguments, subprocess.PIPE)
     assert process.stderr
     log: list[bytes] = []
     reader = threading.Thread(target=lambda: log.extend(process.stderr or ()))
@@ -156,10 +167,7 @@ def measured(count: int, options: Options, folder: Path) -> None:
     else:
         size = scale_data.write(data, count, lengths=options.lengths) / 1e6
     mix = sizes_of_mix(data)
-    arguments = [
-        *(f"data={data}", f"out={out}", *(f"{name}={n}" for name, n in mix.items())),
-        *("--tasks", str(options.tasks), "--workers", str(options.workers)),
-    ]
+    arguments = arguments_of(data, out, options.tasks, options.workers)
     killed = [run(arguments, out, kill_after_s=s) for s in ((20, 40) if options.kill else ())]
     cost = run(arguments, out)
     found = check(data, out, mix)
