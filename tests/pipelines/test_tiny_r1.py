@@ -1,6 +1,6 @@
 """The loop closed: every step once, and a stage that asks the model an earlier one trained.
 
-The whole of it at `scale=smoke` takes 4 minutes of two idle cores.
+The whole of it at `scale=smoke` took 272 and 338 s beside another worker.
 """
 
 from __future__ import annotations
