@@ -175,10 +175,7 @@ class Project:
 
     def run(self, *words: str, timeout_s: float = 600) -> subprocess.CompletedProcess[str]:
         run = self.start(*words)
-        try:
-            stdout, stderr = run.communicate(timeout=timeout_s)
-        finally:
-            run.kill()
+        stdout, stderr = run.communicate(timeout=timeout_s)
         return subprocess.CompletedProcess(run.args, run.returncode, stdout, stderr)
 
     def local(self, *words: str) -> dict[str, bytes]:
@@ -219,9 +216,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
     project = Project(tmp_path)
     yield project
     for run in project.started:
-        if run.poll() is None:
-            run.kill()
-            run.communicate()
+        run.kill()
+        run.communicate()  # closes its pipes too
 
 
 @pytest.fixture
