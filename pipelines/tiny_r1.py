@@ -1,7 +1,7 @@
 """The loop closed on one machine: is a student that learned from a curated set better than before?
 
-    curate run pipelines/tiny_r1.py                         # one seed, 33 minutes on 2 cores
-    curate run pipelines/tiny_r1.py scale=smoke             # every step once, 4 to 6 minutes
+    curate run pipelines/tiny_r1.py                         # one seed, 15 to 33 minutes on 2 cores
+    curate run pipelines/tiny_r1.py scale=smoke             # every step once, 3 to 6 minutes
     curate run pipelines/tiny_r1.py seeds=3 out=runs/tiny_r1_3
 
 The embedded model, shown examples, teaches itself to do without: SFT on its first answer to each
