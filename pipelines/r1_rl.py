@@ -1,6 +1,6 @@
 """The prompts of R1's reasoning RL: math, code, STEM, logic (DeepSeek-R1 v2, table 4).
 
-    curate run pipelines/r1_rl.py                           # a laptop: embedded model, 150 prompts
+    curate run pipelines/r1_rl.py                           # a laptop: embedded model, 180 prompts
     curate run pipelines/r1_rl.py engine=http://node1:8000/v1 form=r1_zero scale=1 limit=none \
         model=deepseek-ai/DeepSeek-V3-Base prompts="math.jsonl;code.jsonl;stem.jsonl;logic.jsonl" \
         samples=16 at_least=0.1 at_most=0.9
@@ -10,9 +10,8 @@ that are answered rightly sometimes: where all answers score the same, GRPO has 
 from; `at_least` and `at_most` set a narrower band of pass rates. One row is one prompt with its
 gold answer, tests or options and its pass rate.
 
-`form=r1_zero` puts the template of R1-Zero around the question: asked as text of a base model in
-the pilot, and in the column `prompt` as one user turn (whoever trains a base model sends its
-content without a chat template). `chat` leaves the question as it is.
+`form=r1_zero` puts the template of R1-Zero around the question: text of a base model in the pilot,
+one user turn in the column `prompt` (a base model is sent its content without a chat template).
 """
 
 from typing import Literal
@@ -28,8 +27,9 @@ from filters.mixes import R1_RL
 from pipelines.reasoning import EASY, templates
 
 R1_ZERO = "pipelines/prompts/r1_zero.md"
-HARDER = ";reasoning-gym:chain_sum?min_terms=3&max_terms=3&min_digits=1&max_digits=1"
-"""Of 15 sums of two numbers the embedded model has 11 always or never right (measured)."""
+SUMS = ";reasoning-gym:chain_sum?min_digits=1&"
+HARDER = f"{SUMS}min_terms=3&max_terms=3&max_digits=1{SUMS}min_terms=2&max_terms=2&max_digits=2"
+"""Right and wrong among 4 answers: 6 of 30, 9 of 30 sums; of EASY's 8 of 29 (embedded model)."""
 
 
 @pipeline
@@ -44,7 +44,7 @@ def r1_rl(
     at_most: float = 1.0,
     scale: float = 0.0001,
     floor: int = 10,
-    limit: int | None = 150,
+    limit: int | None = 180,
     concurrency: int | None = None,
     benchmarks: str = BENCHMARKS,
     store: str = "runs/store",
