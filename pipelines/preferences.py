@@ -7,8 +7,8 @@
 
 A prompt's domain is "helpful" or "harmless". The judge sees two answers four times, in both orders;
 a pair stays when its gap is above 1, and the chosen ones are as long as the rejected ones (v2,
-section 3.1). `judge=rules` asks no model (see `filters/preferences.py`), so that it looks at all 15
-pairs of six answers and not at 4.
+section 3.1). `judge=rules` asks no model (see `filters/preferences.py`), so it looks at all pairs
+of a prompt's answers and not at 4.
 """
 
 from typing import Literal
@@ -44,7 +44,7 @@ def preferences(
     repo: str | None = None,
 ) -> list[Step]:
     """Pairs of answers, one clearly better than the other, for DPO and reward models."""
-    tries = 15 if judge == "rules" else 4
+    tries = samples * samples if judge == "rules" else 4
     return [
         Prompts(prompts, limit=limit),
         Decontaminate(benchmarks),

@@ -51,6 +51,7 @@ def test_a_task_whose_actor_is_killed_starts_again(ray: Project) -> None:
     worker = psutil.Process(int(first.suffix[1:]))
     actor = worker.parents()[1]
     assert "RankWorker" in " ".join(actor.cmdline())
+    assert worker.nice() == psutil.Process(run.pid).nice(), "as urgent as a local task"
     os.kill(actor.pid, signal.SIGKILL)
     wait_until(lambda: len(list(ray.root.glob("marker.*"))) == 2 or run.poll() is not None)
     assert not worker.is_running()
