@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Any, Literal
+
+from tests.servers.in_thread import InThread, drop
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ _STREAM = (
 Script = Callable[[int, dict[str, Any]], Reply]
 
 
-class ScriptedServer:
+class ScriptedServer(InThread):
     """Serves on loopback until the `with` block ends; `script` gets the request's number, from 0,
     and its body.
     """
@@ -65,6 +67,7 @@ class ScriptedServer:
         root: str | None = None,
         metrics: Callable[[], str] | None = None,
     ) -> None:
+        super().__init__()
         self.script = script
         self.models = models
         self.root = root
@@ -79,58 +82,44 @@ class ScriptedServer:
         self.dropped = 0
         """Streams that the client closed before their end."""
         self.port = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._exchanges: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def __enter__(self) -> ScriptedServer:
-        self._thread.start()
-        self.open()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.shut()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
     def open(self) -> None:
         """Starts to listen, at the same port as before if there was one."""
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
+        self._call(self._open())
 
     def shut(self) -> None:
         """Stops to listen and drops every connection."""
-        asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(10)
+        self._call(self._shut())
 
     async def _open(self) -> None:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _shut(self) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        def transports() -> list[asyncio.WriteTransport]:
+            return [writer.transport for writer in self._exchanges.values()]
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
+        await drop(self._server, transports, self._exchanges)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        try:
-            while await self._exchange(reader, writer):
-                pass
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
-            self._tasks.discard(task)
-            writer.close()
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._exchanges[task] = writer
+        task.add_done_callback(self._exchanges.pop)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            try:
+                while await self._exchange(reader, writer):
+                    pass
+            finally:
+                writer.close()
+                await writer.wait_closed()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request and its answer; False when the connection is to be closed."""

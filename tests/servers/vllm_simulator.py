@@ -16,12 +16,12 @@ import argparse
 import asyncio
 import json
 import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from random import Random
 from typing import Any
 
+from tests.servers.in_thread import InThread, drop
 from tests.servers.vllm_simulator_answers import Answer, Speech, answer_to, key_of, problem_of
 from tests.servers.vllm_simulator_http import AT_ONCE, UNDER_WAY, Connection, Exchange, dump
 from tests.servers.vllm_simulator_scheduler import Scheduler
@@ -240,34 +240,22 @@ def _asked(body: dict[str, Any], answer: Answer) -> Asked:
     )
 
 
-class VllmSimulator:
+class VllmSimulator(InThread):
     """Serves on loopback, in a thread, until the `with` block ends; takes the fields of `Load`."""
 
     def __init__(self, **load: Any) -> None:
+        super().__init__()
         self.load = Load(**load)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def __enter__(self) -> VllmSimulator:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
     def stats(self) -> dict[str, Any]:
         async def now() -> dict[str, Any]:
             return self._simulation.stats()
 
-        return asyncio.run_coroutine_threadsafe(now(), self._loop).result(10)
+        return self._call(now())
 
     async def _open(self) -> None:
         self._simulation = Simulation(self.load)
@@ -276,11 +264,10 @@ class VllmSimulator:
         self._run = asyncio.create_task(self._simulation.run())
 
     async def _shut(self) -> None:
-        self._server.close()
-        self._run.cancel()
-        for connection in list(self._simulation.connections):
-            connection.transport.abort()
-        await asyncio.gather(self._run, return_exceptions=True)
+        def transports() -> list[asyncio.WriteTransport]:
+            return [connection.transport for connection in self._simulation.connections]
+
+        await drop(self._server, transports, [self._run])
 
 
 def _parser() -> argparse.ArgumentParser:
