@@ -63,8 +63,8 @@ def act_campaign(options: argparse.Namespace, folder: Path) -> int:
 def act_xet(options: argparse.Namespace, folder: Path) -> int:
     from benchmarks.publish_xet import measured
 
-    for line in measured(options.rows, options.characters, folder):
-        out(line)
+    for name, new, size in measured(options.rows, options.characters, folder):
+        out(f"{name}: {new / 1e3:,.0f} kB new, {new / size:.1%} of {size / 1e6:.1f} MB")
     return 0
 
 

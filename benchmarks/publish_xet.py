@@ -25,29 +25,34 @@ NAME = "org/traces"
 SHARD_BYTES = 500_000_000
 
 
-def measured(rows: int, characters: int, folder: Path) -> Iterator[str]:
-    """A line for each version: its share of new bytes."""
+EDITED = "0.1 % of the rows have another answer"
+REPLACED = "0.1 % of the rows gone, as many new ones"
+EXTENDED = "1 % more rows, of a new source between"
+SHUFFLED = "the same rows in another order"
+
+
+def measured(rows: int, characters: int, folder: Path) -> Iterator[tuple[str, int, int]]:
+    """Of the first version and of each that follows it: its name, bytes that are new, all bytes."""
     sentences = real_sentences()
     texts = {"characters": characters, "sentences": sentences}
     half = dataset(rows // 2, source="a few sums", **texts)
     first = sorted([*half, *dataset(rows - rows // 2, **texts)], key=sort_key)
     size = write(first, folder / "first")
-    yield f"{rows:,} rows of {characters:,} characters, {size / 1e6:.1f} MB of Parquet"
+    yield f"{rows:,} rows of {characters:,} characters", size, size
 
     def more(count: int, source: str) -> list[Row]:
         return dataset(count, source=source, seed=1, **texts)
 
     few = max(1, rows // 1_000)
     versions = {
-        "0.1 % of the rows have another answer": changed(first, 0.001, seed=1),
-        "0.1 % of the rows gone, as many new ones": replaced(first, more(few, "sums"), seed=2),
-        "1 % more rows, of a new source between": [*first, *more(rows // 100, "other sums")],
-        "the same rows in another order": random.Random(3).sample(first, len(first)),
+        EDITED: changed(first, 0.001, seed=1),
+        REPLACED: replaced(first, more(few, "sums"), seed=2),
+        EXTENDED: [*first, *more(rows // 100, "other sums")],
+        SHUFFLED: random.Random(3).sample(first, len(first)),
     }
     for name, version in versions.items():
         write(sorted_rows(version, folder / "sort"), folder / "second")
-        sent, size = published(folder)
-        yield f"{name}: {sent / 1e3:,.0f} kB new, {sent / size:.1%} of {size / 1e6:.1f} MB"
+        yield name, *published(folder)
 
 
 def published(folder: Path) -> tuple[int, int]:

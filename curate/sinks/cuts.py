@@ -23,7 +23,7 @@ class Cuts:
     Pieces have 0.57 of `most` on average, and 13 % of them are ended by `most` itself (both follow
     from the exponential distribution of the first success).
 
-    With `by_source`, a source begins a piece of its own unless the one before has less than a 32nd
+    With `by_source`, a source begins a piece of its own unless the one before has less than a 128th
     of `most`: rows of a new source then leave those of all others where they are.
 
     >>> def pieces(names):
@@ -39,7 +39,7 @@ class Cuts:
 
     def __init__(self, most: int, *, by_source: bool = False) -> None:
         self.most = most
-        self.least_of_source = most / 32 if by_source else math.inf
+        self.least_of_source = most / 128 if by_source else math.inf
         self.source: str | None = None
         self.number = self.size = self.prompt_size = 0
         self.prompt_id: str | None = None

@@ -24,26 +24,31 @@ Row = Mapping[str, Any]
 # version, where the Hub's store has it already. Measured by `benchmarks.publish xet`.
 #
 # The Hub's viewer and `datasets` read row groups of at most 100 MB; a page of the viewer reads
-# whole groups where the page index cannot help. Chains of thought are 20 to 60 kB a row.
+# whole groups where the offsets in the page index cannot help. Chains of thought are 20 to 60 kB a
+# row.
 ROW_GROUP_BYTES = 8_000_000
 # A row that comes or goes moves the ends of pages up to the end of its row group, or until a long
 # text ends a page in both versions: soon in pages as short as a text. Arrow's own content-defined
 # pages need eight texts for a page and count them through the whole file, so that of 1,500 rows of
 # 22,000 characters with four replaced 42 to 57 % was new (11 kB of new text each), with these 14 %.
-# Smaller pages cost size (64 KiB: 15.6 MB, 32: 16.1, 16: 16.5) and help short rows: of 18,000 of
-# 2,500 characters with 18 changed 28 % was new with 32 KiB, 18 % with 16. The level above 1 gives
-# back 10 % of size. What is left is the store's: its chunks of 64 KiB on average make 125 kB new
-# around every place that differs; the long texts and the small columns of a row group are two such
-# places, and row groups of 1 MB or pages of 64 KiB cut by content sent hardly less or more (by a
-# model of the store, 3,000 rows: edited 28.6 and 21.3 instead of 19.7 %, replaced 33.8 and 38.4
-# instead of 35.2).
+# Smaller pages cost size and help short rows: of 9,000 of 2,500 characters with 9 edited 18.1, 16.8
+# and 16.1 % was new with pages of 16, 8 and 4 KiB, which make 14.3, 14.9 and 15.7 MB of them (by a
+# model of the store, on average over three edits and five ways to cut it). What is left is the
+# store's: with its chunks of 64 KiB on average, 100 kB are new around every place that differs, and
+# a row has three: its names, its long text, its numbers. In row groups of 0.2 MB they are one, but
+# the footer and the page index, new each time, are 3 % then: 16.7 % of edited rows, 29 instead of
+# 34 % of replaced ones, 6 instead of 3 % of 1 % more rows of another source. Where Arrow ends the
+# pages of all columns by content, it is 11 % of those.
 # Row groups end with their source: of 1 % more rows, of a source in the middle of 9,000 rows of
 # 2,500 characters, 2.4 % was new instead of 13.7.
-PAGE_BYTES = 16 * 1024
+PAGE_BYTES = 8 * 1024
 LEVEL = 3
 # Of these no two rows have the same: a dictionary would be another one for every change.
 DIFFERENT = frozenset({"id", "prompt_id", "problem", "answer", "source_id", "content", "seed"})
 DIFFERENT |= {"prompt_tokens", "completion_tokens"}
+# Nobody looks for a range of these. Arrow writes the least and the greatest of each page and row
+# group whole where they have up to 4 kB: 7 % of the file of 20,000 rows of 800 characters.
+UNRANGED = frozenset({"problem", "answer", "source_id", "content"})
 CHUNKING = {"row_group_bytes": ROW_GROUP_BYTES, "data_page_bytes": PAGE_BYTES}
 
 
@@ -147,13 +152,16 @@ def _write(rows: Iterable[Row], path: Path, fields: pyarrow.Schema) -> Shard:
     import pyarrow.parquet as pq
 
     count = arrow_bytes = 0
-    repeating = [path for path in _leaves(fields) if path.rpartition(".")[2] not in DIFFERENT]
+    leaves = {path: path.rpartition(".")[2] for path in _leaves(fields)}
+    repeating = [path for path, name in leaves.items() if name not in DIFFERENT]
+    ranged = [path for path, name in leaves.items() if name not in UNRANGED]
     with pq.ParquetWriter(
         path,
         fields,
         compression="zstd",
         compression_level=LEVEL,
         use_dictionary=repeating,  # type: ignore[arg-type]
+        write_statistics=ranged,  # type: ignore[arg-type]
         data_page_size=PAGE_BYTES,
         write_batch_size=1,  # or a page ends only after 1,024 values
         write_page_index=True,
