@@ -11,9 +11,7 @@ T = TypeVar("T")
 
 
 class InThread:
-    """Serves from the begin of a `with` block to its end; what it serves with, `_open` and `_shut`
-    say.
-    """
+    """Serves from the beginning of a `with` block to its end; how, `_open` and `_shut` say."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()

@@ -25,8 +25,8 @@ def test_every_version_is_whole_and_there_once(tmp_path: Path, xet: bool, share:
         campaign.conclude()
         tally = campaign.tally
         assert tally.wrong == []
-        assert tally.versions == tally.publishes == publishes
-        assert len(campaign.hub.repositories[NAME].tags) == publishes
+        assert tally.versions == tally.publishes >= publishes
+        assert len(campaign.hub.repositories[NAME].tags) == tally.versions
         assert sum(tally.faults.values()) >= publishes, "or nothing was tried"
         assert bool(campaign.hub.sent("PUT", "^/object/")) != xet
 
