@@ -151,13 +151,18 @@ class _Worker:
 
     def __init__(self) -> None:
         paths = os.pathsep.join(filter(None, sys.path))
+        read, write = os.pipe()
+        self._life = os.fdopen(write, "wb")
+        main = f"from curate.scorers.pool_worker import main; main({read})"
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", "from curate.scorers.pool_worker import main; main()"],
+            [sys.executable, "-P", "-c", main],
+            pass_fds=(read,),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": paths},
             start_new_session=True,  # Ctrl-C is for the parent
         )
+        os.close(read)
         assert self._process.stdin and self._process.stdout
         self._calls, self._results = self._process.stdin, self._process.stdout
 
@@ -188,7 +193,7 @@ class _Worker:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(after_s)
         self._process.kill()
-        for pipe in (self._calls, self._results):
+        for pipe in (self._calls, self._results, self._life):
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
         return self._process.wait()

@@ -73,13 +73,14 @@ def write(pipe: IO[bytes], message: bytes) -> None:
     pipe.flush()
 
 
-def main() -> None:
-    """Answers calls until standard input ends."""
+def main(life: int) -> None:
+    """Answers calls until standard input ends, or its parent, which alone can write to `life`."""
     calls, results = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # what a library prints must not stand among the results
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGVTALRM, _ring)
+    _end_with_parent(life)
     # Before any time is taken: it needs a second, and an import that is broken off stays broken.
     import math_verify  # noqa: F401
 
@@ -87,22 +88,19 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     global is_worker
     is_worker = True
-    fcntl.fcntl(calls, fcntl.F_SETOWN, os.getpid())
     while (message := read(calls)) is not None:
-        _end_with_parent(calls, True)
-        answer = _answer(message)
-        _end_with_parent(calls, False)
-        write(results, answer)
+        write(results, _answer(message))
 
 
-def _end_with_parent(pipe: IO[bytes], is_on: bool) -> None:
-    """Whether the kernel ends this process, even in the middle of an instruction, with its parent.
+def _end_with_parent(life: int) -> None:
+    """The kernel ends this process, even in the middle of an instruction, with its parent.
 
-    While a call is worked out nothing comes through the pipe but its end; that raises SIGIO.
+    Nothing comes through the pipe `life` but its end; that raises SIGIO. In a pipe that calls come
+    through the signal of a call can arrive after it was read.
     """
-    flags = fcntl.fcntl(pipe, fcntl.F_GETFL)
-    fcntl.fcntl(pipe, fcntl.F_SETFL, flags | os.O_ASYNC if is_on else flags & ~os.O_ASYNC)
-    if is_on and select.select([pipe], [], [], 0)[0]:  # it has ended already
+    fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(life, fcntl.F_SETFL, fcntl.fcntl(life, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([life], [], [], 0)[0]:  # it has ended already
         sys.exit()
 
 
