@@ -70,20 +70,24 @@ def test_ahead_of_their_turn_they_change_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_no_longer_needed_is_dropped_on_the_wire(tmp_path: Path) -> None:
-    """Sample 1 of the last prompt is asked ahead and would take for ever; sample 0 is right."""
-    first: list[int] = []
+    """Sample 1 of the last prompt is asked ahead and would take for ever; sample 0 is right, and
+    comes when sample 1 has been asked for.
+    """
+    last: list[int] = []
 
     def script(number: int, body: dict[str, Any]) -> Reply:
         if "What is 59 " not in body["messages"][-1]["content"]:
             return answer(body)
-        first.append(number)
-        return answer(body, delay_s=0.5) if len(first) == 1 else answer(body, pause_s=20.0)
+        last.append(number)
+        if len(last) == 1:
+            return answer(body, until=lambda: len(last) > 1)
+        return answer(body, pause_s=60.0)
 
     with ScriptedServer(script) as server:
         began = time.monotonic()
-        outcome = run(tmp_path, server.url, prompts(60), samples=8, keep=1, concurrency=8)
-        assert time.monotonic() - began < 10
-    assert len(first) > 1
+        outcome = run(tmp_path, server.url, prompts(60), samples=8, keep=1, concurrency=2)
+        assert time.monotonic() - began < 30
+    assert len(last) == 2
     assert len(outcome.samples) == 60
 
 

@@ -38,6 +38,8 @@ class Reply:
     content_type: str = "text/event-stream"
     delay_s: float = 0.0
     """Before anything is sent."""
+    until: Callable[[], bool] = lambda: True
+    """Nothing is sent before it is true."""
     pause_s: float = 0.0
     """Between two pieces."""
     ends: Literal["well", "close", "reset", "hang", "drip", "garbage", "error", "hang_done"] = (
@@ -143,6 +145,8 @@ class ScriptedServer(InThread):
         self.busy += 1
         self.busiest = max(self.busiest, self.busy)
         await asyncio.sleep(reply.delay_s)
+        while not reply.until():
+            await asyncio.sleep(0.01)
         self.busy -= 1
         if reply.status != 200 or reply.content_type != "text/event-stream":
             self._plain(writer, reply.status, reply.body, reply.content_type, reply.headers)
