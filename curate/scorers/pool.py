@@ -154,15 +154,17 @@ class _Worker:
         read, write = os.pipe()
         self._life = os.fdopen(write, "wb")
         main = f"from curate.scorers.pool_worker import main; main({read})"
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", main],
-            pass_fds=(read,),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": paths},
-            start_new_session=True,  # Ctrl-C is for the parent
-        )
-        os.close(read)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", main],
+                pass_fds=(read,),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": paths},
+                start_new_session=True,  # Ctrl-C is for the parent
+            )
+        finally:
+            os.close(read)
         assert self._process.stdin and self._process.stdout
         self._calls, self._results = self._process.stdin, self._process.stdout
 
