@@ -154,10 +154,12 @@ def test_the_trainer_of_grpo_takes_our_scorers(tmp_path: Path) -> None:
         per_device_train_batch_size=4,
         num_generations=4,
         max_completion_length=64,
+        generation_kwargs={"min_new_tokens": 64},
         save_strategy="no",
         report_to=[],
         seed=1,
     )
+    transformers.set_seed(1)  # the trainer's own comes after the weights are drawn
     config = transformers.AutoConfig.from_pretrained(place)
     model = transformers.AutoModelForCausalLM.from_config(config).float()
     trainer = trl.GRPOTrainer(
@@ -174,7 +176,7 @@ def test_the_trainer_of_grpo_takes_our_scorers(tmp_path: Path) -> None:
     for row in logged:
         found = {type(rule).__name__: row[f"rewards/{rule.name}/mean"] for rule in REWARDS}
         assert found["ThinkFormat"] == 0.0  # a model that no one has trained says nonsense
-        assert found["SoftOverlong"] < -0.5  # to the limit, nearly always
+        assert found["SoftOverlong"] == -1.0  # to the limit
         assert -1.0 <= found["RepetitionPenalty"] < 0.0
         assert found["MathAnswer"] in (0.0, None)
         unjudged += found["MathAnswer"] is None
