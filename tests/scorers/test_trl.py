@@ -142,8 +142,8 @@ def test_the_trainer_of_grpo_takes_our_scorers(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers", reason="TRL needs it")
     place = write_tiny_model(tmp_path / "tiny")
     rows = [
-        {"prompt": [{"role": "user", "content": f"What is 3 + {n}?"}], "answer": gold}
-        for n, gold in enumerate(["3", None])
+        {"prompt": [{"role": "user", "content": f"What is 271828 + {n}?"}], "answer": gold}
+        for n, gold in enumerate(["271828", None])  # nonsense may say 3
     ]
     arguments = trl.GRPOConfig(
         output_dir=str(tmp_path / "out"),
