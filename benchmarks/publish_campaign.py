@@ -94,9 +94,12 @@ class Campaign:
         self.hub.__exit__(*error)
 
     def publish(self, publishes: int) -> None:
-        """Publishes so many states of the dataset, and more until as many faults have struck."""
-        while self.tally.publishes < publishes or len(self.hub.struck_by) < publishes:
-            number = self.tally.publishes + 1
+        """Publishes so many states of the dataset; up to twice as many until as many faults have
+        struck.
+        """
+        for number in range(1, 2 * publishes + 1):
+            if number > publishes and len(self.hub.struck_by) >= publishes:
+                break
             place = self.folder / "dataset"
             many = number % MANY_SHARDS_EVERY == 0
             self.build(place, number, SHARD_BYTES // 40 if many else SHARD_BYTES)

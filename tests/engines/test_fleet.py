@@ -66,6 +66,24 @@ def test_requests_are_spread_evenly(store: Store, concurrency: int | None) -> No
     assert max(counts) <= (2 if concurrency is None else 1) * min(counts), counts
 
 
+@pytest.mark.parametrize("concurrency", [8, None])
+def test_the_server_with_the_most_room_is_asked(store: Store, concurrency: int | None) -> None:
+    """Each has room for two."""
+    asked: list[int] = []
+
+    def together(number: int, body: dict) -> Reply:
+        asked.append(body["seed"])
+        return Reply(until=lambda: len(asked) >= 4)
+
+    with ExitStack() as stack:
+        servers = serve(stack, together, together, together, together)
+        client = stack.enter_context(
+            client_of(store, *servers, concurrency=concurrency, patience=Patience())
+        )
+        ask_all(client, range(4))
+    assert [len(server.requests) for server in servers] == [1, 1, 1, 1]
+
+
 def test_a_slow_server_gets_fewer(store: Store) -> None:
     def slow(number: int, body: dict) -> Reply:
         return Reply((f"{body['seed']}",), delay_s=0.2)

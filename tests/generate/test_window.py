@@ -86,7 +86,7 @@ def test_what_is_no_longer_needed_is_dropped_on_the_wire(tmp_path: Path) -> None
     with ScriptedServer(script) as server:
         began = time.monotonic()
         outcome = run(tmp_path, server.url, prompts(60), samples=8, keep=1, concurrency=2)
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 10
     assert len(last) == 2
     assert len(outcome.samples) == 60
 

@@ -99,7 +99,7 @@ class Project:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(ROOT)}
 
-    def curate(self, *words: str, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
+    def curate(self, *words: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*words),
             cwd=self.root,
